@@ -1,0 +1,127 @@
+//! What may stand in the brackets of an attribute.
+
+use proc_macro2::TokenStream;
+use syn::meta::ParseNestedMeta;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::{LitStr, Token, parenthesized};
+
+const METHODS: [&str; 9] = ["get", "head", "post", "put", "patch", "delete", "options", "trace", "connect"];
+const AUTH_LEVELS: [&str; 3] = ["anonymous", "function", "admin"];
+
+/// The arguments of `#[orchestrator]` and `#[activity]`.
+#[derive(Default)]
+pub(crate) struct NameArgument {
+    pub(crate) name: Option<LitStr>,
+}
+
+impl NameArgument {
+    pub(crate) fn parse(attribute: &str, tokens: TokenStream) -> syn::Result<Self> {
+        let mut arguments = Self::default();
+        let parser = syn::meta::parser(|meta| {
+            if meta.path.is_ident("name") {
+                set_once(&meta, &mut arguments.name, function_name)
+            } else {
+                Err(meta.error(format!("unknown argument of #[{attribute}]; the only one is `name = \"…\"`")))
+            }
+        });
+        parser.parse2(tokens)?;
+        Ok(arguments)
+    }
+}
+
+/// The arguments of `#[http_trigger]`.
+#[derive(Default)]
+pub(crate) struct HttpTriggerArguments {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) auth: Option<LitStr>,
+    pub(crate) methods: Option<Vec<LitStr>>,
+    pub(crate) route: Option<LitStr>,
+}
+
+impl HttpTriggerArguments {
+    pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Self> {
+        let mut arguments = Self::default();
+        let parser = syn::meta::parser(|meta| {
+            if meta.path.is_ident("name") {
+                set_once(&meta, &mut arguments.name, function_name)
+            } else if meta.path.is_ident("auth") {
+                set_once(&meta, &mut arguments.auth, auth_level)
+            } else if meta.path.is_ident("route") {
+                set_once(&meta, &mut arguments.route, route)
+            } else if meta.path.is_ident("methods") {
+                set_once(&meta, &mut arguments.methods, methods)
+            } else {
+                Err(meta.error(
+                    "unknown argument of #[http_trigger]; there are `name = \"…\"`, `auth = \"…\"`, \
+                     `methods(\"…\", …)` and `route = \"…\"`",
+                ))
+            }
+        });
+        parser.parse2(tokens)?;
+        Ok(arguments)
+    }
+}
+
+fn set_once<T>(
+    meta: &ParseNestedMeta<'_>,
+    slot: &mut Option<T>,
+    read: fn(&ParseNestedMeta<'_>) -> syn::Result<T>,
+) -> syn::Result<()> {
+    if slot.is_some() {
+        return Err(meta.error("this argument is given twice"));
+    }
+    *slot = Some(read(meta)?);
+    Ok(())
+}
+
+fn function_name(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
+    let name: LitStr = meta.value()?.parse()?;
+    let text = name.value();
+    let starts_well = text.starts_with(|first: char| first.is_ascii_alphabetic());
+    let is_word = |character: char| character.is_ascii_alphanumeric() || "-_".contains(character);
+    if starts_well && text.len() <= 128 && text.chars().all(is_word) {
+        Ok(name)
+    } else {
+        Err(syn::Error::new(
+            name.span(),
+            "a function name begins with a letter and has at most 128 letters, digits, `_` and `-`",
+        ))
+    }
+}
+
+fn auth_level(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
+    one_of(meta.value()?.parse()?, "auth level", &AUTH_LEVELS)
+}
+
+fn route(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
+    let route: LitStr = meta.value()?.parse()?;
+    if route.value().starts_with('/') {
+        return Err(syn::Error::new(
+            route.span(),
+            "a route begins without `/`: the host puts its prefix before it",
+        ));
+    }
+    Ok(route)
+}
+
+fn methods(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<LitStr>> {
+    let list;
+    parenthesized!(list in meta.input);
+    let methods = Punctuated::<LitStr, Token![,]>::parse_terminated(&list)?;
+    if methods.is_empty() {
+        return Err(meta.error("name at least one method, or leave `methods` out for all"));
+    }
+    methods.into_iter().map(|method| one_of(method, "HTTP method", &METHODS)).collect()
+}
+
+/// The literal in lower case, if it is one of these.
+fn one_of(literal: LitStr, what: &str, known: &[&str]) -> syn::Result<LitStr> {
+    let lower_case = literal.value().to_ascii_lowercase();
+    if known.contains(&lower_case.as_str()) {
+        return Ok(LitStr::new(&lower_case, literal.span()));
+    }
+    let known = known.join("`, `");
+    let message = format!("unknown {what}; there are `{known}`");
+    Err(syn::Error::new(literal.span(), message))
+}

@@ -1,0 +1,129 @@
+//! What an attribute adds beside its function.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{FnArg, Ident, ItemFn, LitStr, ReturnType, Type};
+
+use crate::arguments::{HttpTriggerArguments, NameArgument};
+
+pub(crate) fn http_trigger(arguments: &HttpTriggerArguments, function: &ItemFn) -> syn::Result<TokenStream> {
+    let shape = "an HTTP function takes nothing, (request: Request) or (request: Request, client: OrchestrationClient)";
+    let parameters = checked_parameters(function, 0..=2, shape)?;
+    let name = name_or_default(arguments.name.as_ref(), function);
+    let route = arguments.route.as_ref().unwrap_or(&name);
+    let auth = arguments.auth.as_ref().map_or("function".to_owned(), LitStr::value);
+    let methods = arguments.methods.as_deref().unwrap_or_default();
+    let values = [quote!(_request), quote!(::durance_sdk::OrchestrationClient::new())];
+    let call = call(function, values.into_iter().take(parameters));
+    Ok(register(quote! {
+        ::durance_sdk::__private::Function::http(
+            #name,
+            ::durance_sdk::__private::HttpTrigger {
+                route: #route,
+                methods: &[#(#methods),*],
+                auth_level: #auth,
+            },
+            |_request| ::durance_sdk::__private::run_http(async move {
+                #call
+            }),
+        )
+    }))
+}
+
+pub(crate) fn orchestrator(arguments: &NameArgument, function: &ItemFn) -> syn::Result<TokenStream> {
+    let shape = "an orchestrator takes (ctx: OrchestrationContext) or (ctx: OrchestrationContext, input: T)";
+    let parameters = checked_parameters(function, 1..=2, shape)?;
+    if function.sig.asyncness.is_none() {
+        let message = "an orchestrator is an `async fn`: it waits with `.await`";
+        return Err(syn::Error::new_spanned(function.sig.fn_token, message));
+    }
+    let name = name_or_default(arguments.name.as_ref(), function);
+    let input = input_type(parameters == 2);
+    let values = [quote!(context), quote!(_input)];
+    let call = call(function, values.into_iter().take(parameters));
+    Ok(register(quote! {
+        ::durance_sdk::__private::Function::orchestrator(#name, |input| {
+            ::durance_sdk::__private::run_orchestrator(#name, input, |context, _input: #input| async move {
+                #call
+            })
+        })
+    }))
+}
+
+pub(crate) fn activity(arguments: &NameArgument, function: &ItemFn) -> syn::Result<TokenStream> {
+    let shape = "an activity takes nothing, (input: T) or (input: T, context: ActivityContext)";
+    let parameters = checked_parameters(function, 0..=2, shape)?;
+    let name = name_or_default(arguments.name.as_ref(), function);
+    let input = input_type(parameters > 0);
+    let values = [quote!(_input), quote!(::durance_sdk::ActivityContext::new())];
+    let call = call(function, values.into_iter().take(parameters));
+    Ok(register(quote! {
+        ::durance_sdk::__private::Function::activity(#name, |input| {
+            ::durance_sdk::__private::run_activity(#name, input, |_input: #input| async move {
+                #call
+            })
+        })
+    }))
+}
+
+fn register(function: TokenStream) -> TokenStream {
+    quote! {
+        const _: () = {
+            ::durance_sdk::__private::inventory::submit! { #function }
+        };
+    }
+}
+
+fn name_or_default(name: Option<&LitStr>, function: &ItemFn) -> LitStr {
+    let identifier = &function.sig.ident;
+    name.cloned().unwrap_or_else(|| LitStr::new(&identifier.to_string(), identifier.span()))
+}
+
+/// A function without an input takes anything: the host gives `null` where nothing was given.
+fn input_type(has_input: bool) -> TokenStream {
+    if has_input { quote!(_) } else { quote!(::durance_sdk::__private::IgnoredInput) }
+}
+
+/// How many parameters there are.
+fn checked_parameters(
+    function: &ItemFn,
+    allowed: std::ops::RangeInclusive<usize>,
+    shape: &str,
+) -> syn::Result<usize> {
+    let signature = &function.sig;
+    if !signature.generics.params.is_empty() {
+        let message = "a function that the host calls cannot be generic";
+        return Err(syn::Error::new_spanned(&signature.generics, message));
+    }
+    if let Some(FnArg::Receiver(receiver)) = signature.inputs.first() {
+        return Err(syn::Error::new_spanned(receiver, shape));
+    }
+    if !allowed.contains(&signature.inputs.len()) {
+        let parameters: &dyn ToTokens =
+            if signature.inputs.is_empty() { &signature.ident } else { &signature.inputs };
+        return Err(syn::Error::new_spanned(parameters, shape));
+    }
+    Ok(signature.inputs.len())
+}
+
+/// Calls the function and makes a `Result` with the SDK's error type of what it returns.
+fn call(function: &ItemFn, values: impl Iterator<Item = TokenStream>) -> TokenStream {
+    let identifier: &Ident = &function.sig.ident;
+    let awaiting = function.sig.asyncness.map(|_| quote!(.await));
+    let output = quote!(#identifier(#(#values),*) #awaiting);
+    if returns_result(&function.sig.output) {
+        quote!(#output.map_err(::durance_sdk::Error::from))
+    } else {
+        quote!(::core::result::Result::<_, ::durance_sdk::Error>::Ok(#output))
+    }
+}
+
+fn returns_result(output: &ReturnType) -> bool {
+    let ReturnType::Type(_, output) = output else {
+        return false;
+    };
+    let Type::Path(path) = output.as_ref() else {
+        return false;
+    };
+    path.path.segments.last().is_some_and(|segment| segment.ident == "Result")
+}

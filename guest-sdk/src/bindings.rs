@@ -1,0 +1,36 @@
+//! The Rust side of the contract in `wit/durance.wit`.
+#![expect(unsafe_code, missing_docs, reason = "generated")]
+
+wit_bindgen::generate!({
+    path: "wit",
+    world: "function-app",
+    additional_derives: [PartialEq],
+});
+
+#[cfg(target_family = "wasm")]
+mod exports {
+    use super::{Failure, Guest, HttpRequest, HttpResponse, Json};
+    use crate::function;
+
+    struct FunctionApp;
+
+    impl Guest for FunctionApp {
+        fn describe() -> Json {
+            function::describe()
+        }
+
+        fn handle_http(function: String, request: HttpRequest) -> Result<HttpResponse, Failure> {
+            function::handle_http(&function, request)
+        }
+
+        fn run_orchestrator(function: String, input: Json) -> Result<Json, Failure> {
+            function::run_orchestrator(&function, &input)
+        }
+
+        fn run_activity(function: String, input: Json) -> Result<Json, Failure> {
+            function::run_activity(&function, &input)
+        }
+    }
+
+    super::export!(FunctionApp with_types_in super);
+}

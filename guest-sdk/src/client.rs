@@ -1,0 +1,343 @@
+//! Starts and manages orchestrations, for HTTP functions and activities.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::bindings::durance::functions::orchestration_client as wit;
+use crate::error::Result;
+use crate::options::milliseconds;
+use crate::request::Request;
+use crate::response::Response;
+use crate::{
+    IfExists, InstancePage, InstanceQuery, OrchestrationStatus, RuntimeStatus, StartOptions, StartOutcome,
+    StatusOptions, StatusSnapshot,
+};
+
+/// Seconds until a client may ask for the status of an orchestration that was just started.
+const RETRY_AFTER_S: &str = "10";
+
+/// Why the orchestration client refused; `?` in an HTTP function answers with the status in brackets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// An argument is malformed; the text says how (400).
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// No orchestrator has this name; the text names the known ones (404).
+    #[error("{0}")]
+    UnknownOrchestrator(String),
+    /// No instance has this id (404).
+    #[error("{0}")]
+    NotFound(String),
+    /// The instance is in a status in which this cannot be done (409).
+    #[error("{0}")]
+    WrongStatus(String),
+    /// The idempotency key was used before with another input (422).
+    #[error("{0}")]
+    IdempotencyMismatch(String),
+    /// The host is over a limit or is stopping; try again later (503).
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<wit::ClientError> for ClientError {
+    fn from(error: wit::ClientError) -> Self {
+        match error {
+            wit::ClientError::InvalidArgument(text) => Self::InvalidArgument(text),
+            wit::ClientError::UnknownOrchestrator(text) => Self::UnknownOrchestrator(text),
+            wit::ClientError::NotFound(text) => Self::NotFound(text),
+            wit::ClientError::WrongStatus(text) => Self::WrongStatus(text),
+            wit::ClientError::IdempotencyMismatch(text) => Self::IdempotencyMismatch(text),
+            wit::ClientError::Unavailable(text) => Self::Unavailable(text),
+        }
+    }
+}
+
+/// The orchestration client: the second parameter of an HTTP function, or made anywhere outside orchestrators.
+///
+/// What it answers is durable. In an orchestrator every call ends the run: use
+/// [`OrchestrationContext`](crate::OrchestrationContext) there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OrchestrationClient(());
+
+impl OrchestrationClient {
+    /// The client of the host that runs this function.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The status of an instance with its input, and the token to start it with if nothing changes until then.
+    ///
+    /// # Errors
+    /// [`ClientError::InvalidArgument`] for a malformed id. A missing instance is no error: the snapshot has no status.
+    pub fn get_status(&self, instance_id: &str) -> Result<StatusSnapshot, ClientError> {
+        self.get_status_with(instance_id, StatusOptions::default())
+    }
+
+    /// The same as [`Self::get_status`] with a choice of what to show.
+    ///
+    /// # Errors
+    /// As [`Self::get_status`].
+    pub fn get_status_with(
+        &self,
+        instance_id: &str,
+        options: StatusOptions,
+    ) -> Result<StatusSnapshot, ClientError> {
+        Ok(wit::get_status(instance_id, options)?)
+    }
+
+    /// Starts an orchestration under a random id of 32 hexadecimal digits, and answers the id.
+    ///
+    /// # Errors
+    /// [`ClientError::UnknownOrchestrator`], [`ClientError::InvalidArgument`] when the input cannot be written as JSON,
+    /// [`ClientError::Unavailable`].
+    pub fn start_new(&self, orchestrator: &str, input: impl Serialize) -> Result<String, ClientError> {
+        let outcome = self.start_new_with(orchestrator, input, StartOptions::default())?;
+        match outcome {
+            StartOutcome::Started(holder)
+            | StartOutcome::Existing(holder)
+            | StartOutcome::AlreadyExists(holder)
+            | StartOutcome::Changed(Some(holder)) => Ok(holder.instance_id),
+            StartOutcome::Changed(None) => unreachable!("a start without a token compares nothing"),
+        }
+    }
+
+    /// Starts an orchestration, decided atomically: of any number of callers with one id, one starts it and every one
+    /// learns which run holds the id.
+    ///
+    /// # Errors
+    /// As [`Self::start_new`], [`ClientError::InvalidArgument`] for a malformed id, and
+    /// [`ClientError::IdempotencyMismatch`].
+    pub fn start_new_with(
+        &self,
+        orchestrator: &str,
+        input: impl Serialize,
+        options: StartOptions,
+    ) -> Result<StartOutcome, ClientError> {
+        Ok(wit::start_new(orchestrator, &to_json(&input)?, &options)?)
+    }
+
+    /// Sends an event to an instance; it is kept until the orchestrator waits for it.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is finished.
+    pub fn raise_event(
+        &self,
+        instance_id: &str,
+        event_name: &str,
+        data: impl Serialize,
+    ) -> Result<(), ClientError> {
+        Ok(wit::raise_event(instance_id, event_name, &to_json(&data)?)?)
+    }
+
+    /// Ends an instance; the reason becomes its output.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is finished.
+    pub fn terminate(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
+        Ok(wit::terminate(instance_id, reason)?)
+    }
+
+    /// Lets an instance take no further step until it is resumed.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is finished or suspended.
+    pub fn suspend(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
+        Ok(wit::suspend(instance_id, reason)?)
+    }
+
+    /// Lets a suspended instance go on.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is not suspended.
+    pub fn resume(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
+        Ok(wit::resume(instance_id, reason)?)
+    }
+
+    /// Deletes a finished instance, its history and its kept generations.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is not finished.
+    pub fn purge(&self, instance_id: &str) -> Result<(), ClientError> {
+        Ok(wit::purge(instance_id)?)
+    }
+
+    /// One page of the instances that match.
+    ///
+    /// # Errors
+    /// [`ClientError::InvalidArgument`] for a page size or continuation token that cannot be.
+    pub fn list_instances(&self, query: &InstanceQuery) -> Result<InstancePage, ClientError> {
+        Ok(wit::list_instances(query)?)
+    }
+
+    /// Waits until the instance finishes or the time is over; answers its status at that moment.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`].
+    pub fn wait_for_completion(
+        &self,
+        instance_id: &str,
+        timeout: Duration,
+    ) -> Result<OrchestrationStatus, ClientError> {
+        Ok(wit::wait_for_completion(instance_id, milliseconds(timeout))?)
+    }
+
+    /// The management links of an instance (`id`, `statusQueryGetUri`, …): signed for this instance, and they expire.
+    ///
+    /// # Errors
+    /// [`ClientError::InvalidArgument`] for a malformed id.
+    pub fn create_http_management_payload(
+        &self,
+        instance_id: &str,
+    ) -> Result<Map<String, Value>, ClientError> {
+        let links = wit::check_status_links(instance_id)?;
+        Ok(serde_json::from_str(&links).expect("the host writes a JSON object"))
+    }
+
+    /// Status 202 with the management links as its body, `Location` the status's and `Retry-After` 10.
+    ///
+    /// # Errors
+    /// [`ClientError::InvalidArgument`] for a malformed id.
+    pub fn create_check_status_response(
+        &self,
+        _request: &Request,
+        instance_id: &str,
+    ) -> Result<Response, ClientError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Links {
+            status_query_get_uri: String,
+        }
+        let links = wit::check_status_links(instance_id)?;
+        let location: Links = serde_json::from_str(&links).expect("the host writes a JSON object");
+        Ok(Response::new(202)
+            .header("content-type", "application/json")
+            .header("location", location.status_query_get_uri)
+            .header("retry-after", RETRY_AFTER_S)
+            .body(links))
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, ClientError> {
+    serde_json::to_string(value).map_err(|error| {
+        ClientError::InvalidArgument(format!("the value cannot be written as JSON: {error}"))
+    })
+}
+
+/// A random id, `replace-finished`, no token and no idempotency key.
+impl Default for StartOptions {
+    fn default() -> Self {
+        Self { instance_id: None, if_exists: IfExists::ReplaceFinished, token: None, idempotency_key: None }
+    }
+}
+
+impl StartOptions {
+    /// Starts under this instance id.
+    #[must_use]
+    pub fn instance_id(mut self, instance_id: impl Into<String>) -> Self {
+        self.instance_id = Some(instance_id.into());
+        self
+    }
+
+    /// Says what an instance that already has the id means.
+    #[must_use]
+    pub fn if_exists(mut self, if_exists: IfExists) -> Self {
+        self.if_exists = if_exists;
+        self
+    }
+
+    /// Starts only if nothing has changed since [`OrchestrationClient::get_status`] gave this token.
+    #[must_use]
+    pub fn token(mut self, token: u64) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// Gives a repeated start with the same key the first outcome, for 24 hours.
+    #[must_use]
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+}
+
+impl FromStr for IfExists {
+    type Err = ClientError;
+
+    /// Reads the name in the contract: `replace-finished`, for example.
+    fn from_str(name: &str) -> Result<Self, ClientError> {
+        match name {
+            "reject" => Ok(Self::Reject),
+            "replace-finished" => Ok(Self::ReplaceFinished),
+            "use-existing" => Ok(Self::UseExisting),
+            "use-existing-if-live" => Ok(Self::UseExistingIfLive),
+            "terminate-and-replace" => Ok(Self::TerminateAndReplace),
+            unknown => Err(ClientError::InvalidArgument(format!(
+                "Unknown value '{unknown}' of ifExists; there are 'reject', 'replace-finished', 'use-existing', \
+                 'use-existing-if-live' and 'terminate-and-replace'."
+            ))),
+        }
+    }
+}
+
+/// With the input, without the history.
+impl Default for StatusOptions {
+    fn default() -> Self {
+        Self { show_input: true, show_history: false, show_history_output: false }
+    }
+}
+
+/// Every instance with its input, 100 a page, from the first.
+impl Default for InstanceQuery {
+    fn default() -> Self {
+        Self {
+            runtime_status: Vec::new(),
+            created_time_from: None,
+            created_time_to: None,
+            instance_id_prefix: None,
+            show_input: true,
+            page_size: 100,
+            continuation_token: None,
+        }
+    }
+}
+
+impl OrchestrationStatus {
+    /// Reads the input; `null` where there is none.
+    ///
+    /// # Errors
+    /// When it does not fit the type.
+    pub fn read_input<T: DeserializeOwned>(&self) -> Result<T> {
+        read(self.input.as_deref())
+    }
+
+    /// Reads the output; `null` where there is none.
+    ///
+    /// # Errors
+    /// When it does not fit the type.
+    pub fn read_output<T: DeserializeOwned>(&self) -> Result<T> {
+        read(self.output.as_deref())
+    }
+
+    /// Reads the custom status; `null` where there is none.
+    ///
+    /// # Errors
+    /// When it does not fit the type.
+    pub fn read_custom_status<T: DeserializeOwned>(&self) -> Result<T> {
+        read(self.custom_status.as_deref())
+    }
+}
+
+fn read<T: DeserializeOwned>(json: Option<&str>) -> Result<T> {
+    Ok(serde_json::from_str(json.unwrap_or("null"))?)
+}
+
+impl RuntimeStatus {
+    /// Whether the run has ended: completed, failed, canceled or terminated.
+    pub fn is_finished(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Canceled | Self::Terminated)
+    }
+}

@@ -1,0 +1,223 @@
+//! What an orchestrator may do.
+
+use std::pin::pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::future::{Either, LocalBoxFuture, select};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ParentInstance;
+use crate::bindings::durance::functions::orchestration_context as wit;
+use crate::error::Result;
+use crate::options::{ActivityOptions, FireAt, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents};
+use crate::task::Task;
+
+/// The present execution of an orchestration: the first parameter of an orchestrator.
+///
+/// Everything it answers is the same at every replay. Its calls schedule at once and in order; awaiting what they return
+/// suspends the orchestrator, durably.
+#[derive(Clone, Copy, Debug)]
+pub struct OrchestrationContext(());
+
+impl OrchestrationContext {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+
+    /// The orchestrator's name.
+    pub fn name(&self) -> String {
+        wit::name()
+    }
+
+    /// The id of this orchestration instance.
+    pub fn instance_id(&self) -> String {
+        wit::instance_id()
+    }
+
+    /// The id of this run of the instance; another one after each continue-as-new.
+    pub fn execution_id(&self) -> String {
+        wit::execution_id()
+    }
+
+    /// The orchestration that called this one, if one did.
+    pub fn parent(&self) -> Option<ParentInstance> {
+        wit::parent()
+    }
+
+    /// The time of the present turn.
+    pub fn current_utc_date_time(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(wit::current_utc_date_time())
+    }
+
+    /// Whether the past is being replayed: what is printed then was printed before, and the host drops it.
+    pub fn is_replaying(&self) -> bool {
+        wit::is_replaying()
+    }
+
+    /// A new UUID (version 5 of the execution id and a counter).
+    pub fn new_guid(&self) -> String {
+        wit::new_guid()
+    }
+
+    /// Calls an activity; its result is read as `T`.
+    ///
+    /// # Errors
+    /// The task fails with the activity's error, or with `InvalidResult` when the result is no `T`.
+    pub fn call_activity<T: DeserializeOwned>(&self, name: &str, input: impl Serialize) -> Task<T> {
+        self.call_activity_with(name, input, ActivityOptions::default())
+    }
+
+    /// Calls an activity with a [`RetryPolicy`] or other [`ActivityOptions`].
+    ///
+    /// # Errors
+    /// As [`Self::call_activity`], once the retry policy is exhausted.
+    pub fn call_activity_with<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        input: impl Serialize,
+        options: impl Into<ActivityOptions>,
+    ) -> Task<T> {
+        let options = wit::ActivityOptions::from(options.into());
+        let task = to_json(&input).map(|input| wit::call_activity(name, &input, options));
+        Task::scheduled(format!("activity '{name}'"), task)
+    }
+
+    /// Calls a sub-orchestration, under an instance id that the host makes; its output is read as `T`.
+    ///
+    /// # Errors
+    /// The task fails with the sub-orchestration's error, or with `InvalidResult` when the output is no `T`.
+    pub fn call_sub_orchestrator<T: DeserializeOwned>(&self, name: &str, input: impl Serialize) -> Task<T> {
+        schedule_sub_orchestration(name, to_json(&input), None)
+    }
+
+    /// Calls a sub-orchestration with an instance id, a retry policy, or both.
+    ///
+    /// # Errors
+    /// As [`Self::call_sub_orchestrator`], once the retry policy is exhausted; an id that a live instance has fails the
+    /// task.
+    pub fn call_sub_orchestrator_with<T: DeserializeOwned + 'static>(
+        &self,
+        name: &str,
+        input: impl Serialize,
+        options: impl Into<SubOrchestrationOptions>,
+    ) -> LocalBoxFuture<'static, Result<T>> {
+        let SubOrchestrationOptions { instance_id, retry } = options.into();
+        let name = name.to_owned();
+        let input = to_json(&input);
+        let first = schedule_sub_orchestration(&name, input.clone(), instance_id.clone());
+        let again = move || schedule_sub_orchestration(&name, input.clone(), instance_id.clone());
+        Box::pin(retry_task(*self, first, again, retry))
+    }
+
+    /// Waits for a time or so long: made of a [`Duration`] or a [`SystemTime`], to the millisecond.
+    pub fn create_timer(&self, fire_at: impl Into<FireAt>) -> Task<()> {
+        let fire_at = match fire_at.into() {
+            FireAt::After(delay) => wit::current_utc_date_time().saturating_add(nanoseconds(delay)),
+            FireAt::At(time) => nanoseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default()),
+        };
+        Task::scheduled("a timer".to_owned(), Ok(wit::create_timer(fire_at)))
+    }
+
+    /// Waits for an external event; its data is read as `T`.
+    ///
+    /// Names are compared without regard to case. The first event goes to the first waiter; one that came before anyone
+    /// waited is not lost.
+    ///
+    /// # Errors
+    /// The task fails with `InvalidResult` when the data is no `T`.
+    pub fn wait_for_external_event<T: DeserializeOwned>(&self, name: &str) -> Task<T> {
+        let task = wit::wait_for_external_event(name);
+        Task::scheduled(format!("event '{name}'"), Ok(task))
+    }
+
+    /// Waits for an external event so long; none when the time is over.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for_external_event`].
+    pub async fn wait_for_external_event_with_timeout<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        timeout: Duration,
+    ) -> Result<Option<T>> {
+        let event = self.wait_for_external_event(name);
+        match select(event, self.create_timer(timeout)).await {
+            Either::Left((data, _)) => data.map(Some),
+            Either::Right((fired, _)) => fired.map(|()| None),
+        }
+    }
+
+    /// Starts this orchestration again with another input and an empty history, when the orchestrator returns; what it
+    /// returns is then dropped. Events that no one waited for are kept.
+    ///
+    /// # Errors
+    /// When the input cannot be written as JSON.
+    pub fn continue_as_new(&self, input: impl Serialize) -> Result<()> {
+        self.continue_as_new_with(input, UnprocessedEvents::default())
+    }
+
+    /// The same as [`Self::continue_as_new`], and says what becomes of events that no one waited for.
+    ///
+    /// # Errors
+    /// When the input cannot be written as JSON.
+    pub fn continue_as_new_with(
+        &self,
+        input: impl Serialize,
+        unprocessed_events: UnprocessedEvents,
+    ) -> Result<()> {
+        let is_preserved = unprocessed_events == UnprocessedEvents::Preserve;
+        wit::continue_as_new(&to_json(&input)?, is_preserved);
+        Ok(())
+    }
+
+    /// Shows this in the instance's status, from the end of this turn on; at most 16 KiB of JSON.
+    ///
+    /// # Errors
+    /// When the status cannot be written as JSON.
+    pub fn set_custom_status(&self, status: impl Serialize) -> Result<()> {
+        wit::set_custom_status(&to_json(&status)?);
+        Ok(())
+    }
+}
+
+fn schedule_sub_orchestration<T>(name: &str, input: Result<String>, instance_id: Option<String>) -> Task<T> {
+    let options = wit::SubOrchestrationOptions { instance_id };
+    let task = input.map(|input| wit::call_sub_orchestrator(name, &input, &options));
+    Task::scheduled(format!("sub-orchestration '{name}'"), task)
+}
+
+async fn retry_task<T: DeserializeOwned>(
+    context: OrchestrationContext,
+    first: Task<T>,
+    again: impl Fn() -> Task<T>,
+    policy: Option<RetryPolicy>,
+) -> Result<T> {
+    let began = context.current_utc_date_time();
+    let mut task = pin!(first);
+    let mut attempts = 1;
+    loop {
+        let error = match task.as_mut().await {
+            Ok(output) => return Ok(output),
+            Err(error) => error,
+        };
+        let elapsed = context.current_utc_date_time().duration_since(began);
+        let delay = policy
+            .as_ref()
+            .filter(|_| !error.is_non_retriable())
+            .and_then(|policy| policy.delay_after(attempts, elapsed.unwrap_or_default()));
+        let Some(delay) = delay else {
+            return Err(error);
+        };
+        context.create_timer(delay).await?;
+        attempts += 1;
+        task.set(again());
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string(value)?)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,129 @@
+//! The functions of this component: registered by the attribute macros, found by name, described to the host.
+
+use serde::Serialize;
+
+use crate::Failure;
+use crate::bindings::{HttpRequest, HttpResponse};
+use crate::error::{Error, Result};
+use crate::request::Request;
+use crate::response::Response;
+
+/// A function that the host may call.
+#[derive(Debug)]
+pub struct Function {
+    name: &'static str,
+    role: Role,
+}
+
+#[derive(Debug)]
+enum Role {
+    Http(HttpTrigger, fn(Request) -> Result<Response>),
+    Orchestrator(fn(&str) -> Result<String>),
+    Activity(fn(&str) -> Result<String>),
+}
+
+/// The settings of an HTTP trigger, as the host wants them described.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpTrigger {
+    /// The route template, without the host's prefix.
+    pub route: &'static str,
+    /// In lower case; none means all.
+    pub methods: &'static [&'static str],
+    /// `anonymous`, `function` or `admin`.
+    pub auth_level: &'static str,
+}
+
+inventory::collect!(Function);
+
+impl Function {
+    /// A function that answers HTTP requests.
+    pub const fn http(
+        name: &'static str,
+        trigger: HttpTrigger,
+        run: fn(Request) -> Result<Response>,
+    ) -> Self {
+        let role = Role::Http(trigger, run);
+        Self { name, role }
+    }
+
+    /// A function from JSON text to JSON text that may use the orchestration context.
+    pub const fn orchestrator(name: &'static str, run: fn(&str) -> Result<String>) -> Self {
+        let role = Role::Orchestrator(run);
+        Self { name, role }
+    }
+
+    /// A function from JSON text to JSON text.
+    pub const fn activity(name: &'static str, run: fn(&str) -> Result<String>) -> Self {
+        let role = Role::Activity(run);
+        Self { name, role }
+    }
+
+    fn describe(&'static self) -> Description {
+        let (kind, trigger) = match &self.role {
+            Role::Http(trigger, _) => ("httpTrigger", Some(trigger)),
+            Role::Orchestrator(_) => ("orchestrationTrigger", None),
+            Role::Activity(_) => ("activityTrigger", None),
+        };
+        let name = self.name;
+        Description { name, kind, trigger }
+    }
+}
+
+#[derive(Serialize)]
+struct Descriptions {
+    functions: Vec<Description>,
+}
+
+#[derive(Serialize)]
+struct Description {
+    name: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    trigger: Option<&'static HttpTrigger>,
+}
+
+/// Every function of this component in the order of their names, as the contract's JSON.
+pub(crate) fn describe() -> String {
+    let registered = inventory::iter::<Function>.into_iter();
+    let mut functions: Vec<_> = registered.map(Function::describe).collect();
+    functions.sort_by_key(|function| function.name);
+    serde_json::to_string(&Descriptions { functions }).expect("names and settings are text")
+}
+
+pub(crate) fn handle_http(name: &str, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    let run = find(name, "HTTP function", |role| match role {
+        Role::Http(_, run) => Some(*run),
+        Role::Orchestrator(_) | Role::Activity(_) => None,
+    })?;
+    let response = run(request.into()).or_else(|error| error.into_problem().map(Response::from))?;
+    Ok(response.into())
+}
+
+pub(crate) fn run_orchestrator(name: &str, input: &str) -> Result<String, Failure> {
+    let run = find(name, "orchestrator", |role| match role {
+        Role::Orchestrator(run) => Some(*run),
+        Role::Http(..) | Role::Activity(_) => None,
+    })?;
+    Ok(run(input)?)
+}
+
+pub(crate) fn run_activity(name: &str, input: &str) -> Result<String, Failure> {
+    let run = find(name, "activity", |role| match role {
+        Role::Activity(run) => Some(*run),
+        Role::Http(..) | Role::Orchestrator(_) => None,
+    })?;
+    Ok(run(input)?)
+}
+
+fn find<F>(name: &str, kind: &str, runner: fn(&Role) -> Option<F>) -> Result<F> {
+    inventory::iter::<Function>
+        .into_iter()
+        .filter(|function| function.name == name)
+        .find_map(|function| runner(&function.role))
+        .ok_or_else(|| {
+            let message = format!("this component has no {kind} '{name}'");
+            Error::non_retriable("FunctionNotFound", message)
+        })
+}

@@ -1,0 +1,85 @@
+//! Write functions, orchestrators and activities for the Durance host.
+//!
+//! A crate of type `cdylib`, built for `wasm32-wasip2`, that depends on this one becomes a component with every function
+//! that bears an attribute:
+//!
+//! ```
+//! use durance_sdk::prelude::*;
+//!
+//! #[orchestrator]
+//! async fn greet_all(ctx: OrchestrationContext, cities: Vec<String>) -> Result<Vec<String>> {
+//!     let greetings = cities.iter().map(|city| ctx.call_activity("greet", city));
+//!     join_all(greetings).await.into_iter().collect()
+//! }
+//!
+//! #[activity]
+//! fn greet(city: String) -> String {
+//!     format!("Hello {city}!")
+//! }
+//!
+//! #[http_trigger(methods("post"))]
+//! fn start(request: Request, client: OrchestrationClient) -> Result<Response> {
+//!     let instance_id = client.start_new("greet_all", request.json::<RawJson>()?)?;
+//!     Ok(client.create_check_status_response(&request, &instance_id)?)
+//! }
+//! ```
+//!
+//! An orchestrator is replayed: it may await only what its [`OrchestrationContext`] and the combinators [`join_all`],
+//! [`try_join_all`] and [`select`] give it. The host gives it a deterministic clock and random numbers, and no I/O.
+
+mod activity;
+mod bindings;
+mod client;
+mod context;
+mod error;
+mod executor;
+mod function;
+pub mod http;
+mod options;
+mod problem;
+mod request;
+mod response;
+mod run;
+mod task;
+
+pub use activity::ActivityContext;
+pub use bindings::durance::functions::orchestration_client::{
+    Holder, IfExists, InstancePage, InstanceQuery, OrchestrationStatus, StartOptions, StartOutcome,
+    StatusOptions, StatusSnapshot,
+};
+pub use bindings::durance::functions::orchestration_context::ParentInstance;
+pub use bindings::durance::functions::types::{Cause, Failure, RuntimeStatus};
+pub use client::{ClientError, OrchestrationClient};
+pub use context::OrchestrationContext;
+pub use durance_sdk_macros::{activity, http_trigger, orchestrator};
+pub use error::{Error, Result};
+pub use futures_util::future::{Either, join_all, select, try_join_all};
+pub use options::{ActivityOptions, FireAt, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents};
+pub use problem::Problem;
+pub use request::Request;
+pub use response::Response;
+pub use serde_json::{Value, json};
+pub use task::Task;
+
+/// A JSON text that is passed on as it was read: its numbers, spaces and order of members stay.
+pub type RawJson = Box<serde_json::value::RawValue>;
+
+/// What almost every function uses.
+pub mod prelude {
+    pub use crate::{
+        ActivityContext, ActivityOptions, Either, Error, IfExists, OrchestrationClient, OrchestrationContext,
+        Problem, RawJson, Request, Response, Result, RetryPolicy, StartOptions, StartOutcome,
+        SubOrchestrationOptions, Value, activity, http_trigger, join_all, json, orchestrator, select,
+        try_join_all,
+    };
+    pub use std::time::Duration;
+}
+
+/// What the attribute macros write; not for use by hand, and it may change at any time.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::function::{Function, HttpTrigger};
+    pub use crate::run::{run_activity, run_http, run_orchestrator};
+    pub use inventory;
+    pub use serde::de::IgnoredAny as IgnoredInput;
+}

@@ -1,0 +1,216 @@
+//! What an orchestrator may call.
+
+use super::{ACTIONS_MAX, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, RuntimeState, Task, TaskKind};
+use crate::{
+    ActivityOptions, CreateSubOrchestration, CreateTimer, HistoryEvent, InstanceId, Json, ScheduleTask,
+    TaskFailureDetails, TaskId, Timestamp,
+};
+use uuid::Uuid;
+
+impl RuntimeState {
+    /// Schedules an activity.
+    ///
+    /// # Errors
+    /// The rules or the history do not allow it.
+    pub fn call_activity(
+        &mut self,
+        name: &str,
+        input: Json,
+        options: ActivityOptions,
+    ) -> Result<TaskId, GuestFault> {
+        self.check_name("an activity", name)?;
+        if let Some(policy) = &options.retry {
+            policy.check().map_err(|invalid| self.fail(GuestFault::InvalidArgument(invalid.to_string())))?;
+        }
+        let task = self.next_task()?;
+        self.ask(HistoryEvent::TaskScheduled(ScheduleTask { task, name: name.into(), input, options }))?;
+        Ok(self.open(TaskKind::Activity))
+    }
+
+    /// Starts another orchestration and waits for its end. Without an id it gets `{execution id}:{task id}`.
+    ///
+    /// # Errors
+    /// The rules or the history do not allow it.
+    pub fn call_sub_orchestrator(
+        &mut self,
+        name: &str,
+        instance: Option<&str>,
+        input: Json,
+    ) -> Result<TaskId, GuestFault> {
+        self.check_name("a sub-orchestrator", name)?;
+        let task = self.next_task()?;
+        let instance = match instance {
+            Some(id) => InstanceId::new(id),
+            None => InstanceId::new(&format!("{}:{task}", self.execution)),
+        };
+        let instance =
+            instance.map_err(|invalid| self.fail(GuestFault::InvalidArgument(invalid.to_string())))?;
+        if instance == self.instance {
+            let text = "a sub-orchestration cannot have the instance id of its parent".to_owned();
+            return Err(self.fail(GuestFault::InvalidArgument(text)));
+        }
+        let child = CreateSubOrchestration { task, name: name.into(), instance, input };
+        self.ask(HistoryEvent::SubOrchestrationInstanceCreated(child))?;
+        Ok(self.open(TaskKind::SubOrchestration))
+    }
+
+    /// Creates a timer. One in the past fires at once.
+    ///
+    /// # Errors
+    /// The rules or the history do not allow it.
+    pub fn create_timer(&mut self, fire_at: Timestamp) -> Result<TaskId, GuestFault> {
+        let task = self.next_task()?;
+        self.ask(HistoryEvent::TimerCreated(CreateTimer { task, fire_at }))?;
+        Ok(self.open(TaskKind::Timer))
+    }
+
+    /// Waits for an external event. Names are compared without regard to case; the first event that came goes to the
+    /// first waiter.
+    ///
+    /// # Errors
+    /// The rules do not allow it.
+    pub fn wait_for_external_event(&mut self, name: &str) -> Result<TaskId, GuestFault> {
+        self.check_name("an external event", name)?;
+        let task = self.next_task()?;
+        let slot = self.wait_for_event(task, &name.into());
+        self.tasks.push(slot);
+        Ok(task)
+    }
+
+    /// Gives up a task: a timer is deleted, a waiter takes no event and gives back one that it was given. The work of
+    /// an activity or a sub-orchestration goes on.
+    ///
+    /// # Errors
+    /// No such task, or the history does not allow it.
+    pub fn cancel_task(&mut self, task: TaskId) -> Result<(), GuestFault> {
+        let Some(slot) = self.tasks.get_mut(task.0 as usize) else {
+            return Err(self.fail(GuestFault::UnknownTask(task)));
+        };
+        match slot {
+            Task::Open(TaskKind::Timer) => {
+                *slot = Task::Gone;
+                self.ask(HistoryEvent::TimerCanceled { task })
+            }
+            Task::Open(TaskKind::Event(name)) => {
+                let key = name.to_lowercase();
+                *slot = Task::Gone;
+                if let Some(waiters) = self.waiters.get_mut(&key) {
+                    waiters.retain(|waiter| *waiter != task);
+                }
+                Ok(())
+            }
+            Task::Done { kind: TaskKind::Event(_), result: Ok(_), .. } => {
+                if let Task::Done { kind: TaskKind::Event(name), order, result: Ok(input) } =
+                    std::mem::replace(slot, Task::Gone)
+                {
+                    self.give_back(name, order, input);
+                }
+                Ok(())
+            }
+            Task::Open(_) | Task::Done { .. } | Task::Gone => Ok(()),
+        }
+    }
+
+    /// The first of these tasks to be done, in the order of the history; none if the orchestrator must wait.
+    ///
+    /// Goes on to the next turn as often as there is one and none of the tasks is done.
+    ///
+    /// # Errors
+    /// The list is empty, names an unknown or taken task, or the history has gone another way.
+    pub fn wait_any(&mut self, tasks: &[TaskId]) -> Result<Option<TaskId>, GuestFault> {
+        if tasks.is_empty() {
+            return Err(self.fail(GuestFault::NothingToWaitFor));
+        }
+        loop {
+            let first = self.first_done(tasks).map_err(|fault| self.fail(fault))?;
+            if first.is_some() && !self.suspended {
+                return Ok(first);
+            }
+            if !self.advance()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn first_done(&self, tasks: &[TaskId]) -> Result<Option<TaskId>, GuestFault> {
+        let mut first: Option<(u64, TaskId)> = None;
+        for &task in tasks {
+            match self.tasks.get(task.0 as usize) {
+                None => return Err(GuestFault::UnknownTask(task)),
+                Some(Task::Gone) => return Err(GuestFault::ResultGone(task)),
+                Some(Task::Open(_)) => {}
+                Some(Task::Done { order, .. }) => {
+                    if first.is_none_or(|(earliest, _)| *order < earliest) {
+                        first = Some((*order, task));
+                    }
+                }
+            }
+        }
+        Ok(first.map(|(_, task)| task))
+    }
+
+    /// The result of a finished task. It can be taken once.
+    ///
+    /// # Errors
+    /// The task is unknown, not done, or its result was taken.
+    pub fn take_result(&mut self, task: TaskId) -> Result<Result<Json, TaskFailureDetails>, GuestFault> {
+        let fault = match self.tasks.get_mut(task.0 as usize) {
+            Some(slot @ Task::Done { .. }) => {
+                if let Task::Done { result, .. } = std::mem::replace(slot, Task::Gone) {
+                    return Ok(result);
+                }
+                GuestFault::ResultGone(task)
+            }
+            Some(Task::Open(_)) => GuestFault::NotDone(task),
+            Some(Task::Gone) => GuestFault::ResultGone(task),
+            None => GuestFault::UnknownTask(task),
+        };
+        Err(self.fail(fault))
+    }
+
+    /// Sets the custom status, shown from the end of the turn on; `null` clears it.
+    ///
+    /// # Errors
+    /// It is longer than [`CUSTOM_STATUS_BYTES_MAX`].
+    pub fn set_custom_status(&mut self, status: Json) -> Result<(), GuestFault> {
+        let bytes = status.as_str().len();
+        if bytes > CUSTOM_STATUS_BYTES_MAX {
+            return Err(self.fail(GuestFault::CustomStatusTooLarge(bytes)));
+        }
+        self.custom_status = (status.as_str() != "null").then_some(status);
+        Ok(())
+    }
+
+    /// When the orchestrator returns it goes on with a new input and an empty history. The last call counts.
+    pub fn continue_as_new(&mut self, next: ContinueAsNew) {
+        self.continue_as_new = Some(next);
+    }
+
+    /// A UUID that is the same at every replay.
+    pub fn new_guid(&mut self) -> Uuid {
+        self.guids += 1;
+        self.execution.derive_uuid(self.guids)
+    }
+
+    fn check_name(&mut self, what: &str, name: &str) -> Result<(), GuestFault> {
+        if name.is_empty() {
+            return Err(
+                self.fail(GuestFault::InvalidArgument(format!("the name of {what} must not be empty")))
+            );
+        }
+        Ok(())
+    }
+
+    fn next_task(&mut self) -> Result<TaskId, GuestFault> {
+        if self.tasks.len() >= ACTIONS_MAX {
+            return Err(self.fail(GuestFault::TooManyActions));
+        }
+        Ok(TaskId(u32::try_from(self.tasks.len()).expect("fewer than ACTIONS_MAX")))
+    }
+
+    fn open(&mut self, kind: TaskKind) -> TaskId {
+        let task = TaskId(u32::try_from(self.tasks.len()).expect("fewer than ACTIONS_MAX"));
+        self.tasks.push(Task::Open(kind));
+        task
+    }
+}

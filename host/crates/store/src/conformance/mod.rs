@@ -1,0 +1,4 @@
+//! tmp
+use crate::StartRequest;
+/// tmp
+pub fn start_request(_i: &str, _e: u128) -> StartRequest { todo!() }

@@ -1,0 +1,180 @@
+//! A task hub over any backend of rows.
+
+use crate::{
+    Fence, Lease, ListPage, ListQuery, Operation, Outcome, Recovered, Snapshot, StoreError, TaskHubStore,
+    rows::{Opening, Reader, Rows, WriteBatch, check_lease, decide, open_hub, read_opening},
+};
+use durance_durable::{ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, Turn};
+use parking_lot::Mutex;
+use std::fmt;
+
+/// Where rows are kept.
+pub(crate) trait Backend: Send + Sync + fmt::Debug + 'static {
+    /// The rows as they are now: all that was written, nothing that is being written.
+    fn view(&self) -> Box<dyn Rows + '_>;
+
+    /// Writes all of a batch or nothing, and returns when it is durable. Never called twice at a time.
+    fn write(&self, batch: WriteBatch) -> Result<(), StoreError>;
+}
+
+/// A task hub, opened. Each of the crate's stores is one with its own backend.
+#[derive(Debug)]
+pub(crate) struct Hub<B> {
+    backend: B,
+    partition_count: u16,
+    health: Mutex<Health>,
+}
+
+/// Locked by whoever commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Sound,
+    /// A write failed: nobody knows what is durable.
+    Poisoned,
+}
+
+impl<B: Backend> Hub<B> {
+    /// Opens the hub, and creates it with `partition_count` partitions if there is none.
+    pub(crate) fn open(backend: B, partition_count: u16) -> Result<Self, StoreError> {
+        let hub = Self { backend, partition_count, health: Mutex::new(Health::Sound) };
+        let partition_count = hub.reopen()?.partition_count;
+        Ok(Self { partition_count, ..hub })
+    }
+
+    /// Takes all partitions from whoever has them.
+    pub(crate) fn reopen(&self) -> Result<Opening, StoreError> {
+        self.write(|rows| open_hub(rows, self.partition_count))
+    }
+
+    pub(crate) fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    /// Decides what to write, and writes it, while nobody else does.
+    fn write<T>(
+        &self,
+        decide: impl FnOnce(&dyn Rows) -> Result<(T, Option<WriteBatch>), StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut health = self.health.lock();
+        if *health == Health::Poisoned {
+            return Err(StoreError::Poisoned);
+        }
+        let (answer, batch) = decide(&*self.backend.view())?;
+        if let Some(batch) = batch {
+            // A panic on the way leaves the poison too.
+            *health = Health::Poisoned;
+            self.backend.write(batch)?;
+            *health = Health::Sound;
+        }
+        Ok(answer)
+    }
+
+    fn opening(&self) -> Result<Opening, StoreError> {
+        read_opening(&*self.backend.view())
+    }
+}
+
+/// A store that is a [`Hub`], and gets its promises from there.
+pub(crate) trait HubStore: Send + Sync + fmt::Debug + 'static {
+    type Rows: Backend;
+
+    fn hub(&self) -> &Hub<Self::Rows>;
+}
+
+impl<S: HubStore> TaskHubStore for S {
+    fn partition_count(&self) -> u16 {
+        self.hub().partition_count
+    }
+
+    fn acquire(&self, _owner: &str) -> Result<Vec<Lease>, StoreError> {
+        let epoch = self.hub().opening()?.epoch;
+        Ok((0..self.partition_count()).map(|index| Lease { partition: PartitionId(index), epoch }).collect())
+    }
+
+    fn renew(&self, leases: &Fence) -> Result<(), StoreError> {
+        let opening = self.hub().opening()?;
+        leases.iter().try_for_each(|lease| check_lease(&opening, leases, lease.partition))
+    }
+
+    fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Vec<Outcome>, StoreError> {
+        self.hub().write(|rows| decide(rows, fence, operations))
+    }
+
+    fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError> {
+        Reader(&*self.hub().backend.view()).recover(partition)
+    }
+
+    fn instance(&self, id: &InstanceId) -> Result<Snapshot, StoreError> {
+        Reader(&*self.hub().backend.view()).instance(id)
+    }
+
+    fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, StoreError> {
+        Reader(&*self.hub().backend.view()).execution(id)
+    }
+
+    fn history(&self, id: ExecutionId) -> Result<Vec<Turn>, StoreError> {
+        Reader(&*self.hub().backend.view()).history(id)
+    }
+
+    fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError> {
+        Reader(&*self.hub().backend.view()).previous_generations(id)
+    }
+
+    fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
+        Reader(&*self.hub().backend.view()).list(query)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryRows;
+    use std::{
+        io,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    /// Rows whose disk can fail.
+    #[derive(Debug, Default)]
+    struct FailingRows {
+        rows: MemoryRows,
+        fails: AtomicBool,
+    }
+
+    impl Backend for FailingRows {
+        fn view(&self) -> Box<dyn Rows + '_> {
+            self.rows.view()
+        }
+
+        fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
+            if self.fails.load(Ordering::SeqCst) {
+                return Err(StoreError::Io { action: "sync".to_owned(), source: io::Error::other("the disk died") });
+            }
+            self.rows.write(batch)
+        }
+    }
+
+    #[derive(Debug)]
+    struct FailingStore(Hub<FailingRows>);
+
+    impl HubStore for FailingStore {
+        type Rows = FailingRows;
+
+        fn hub(&self) -> &Hub<FailingRows> {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn failed_write_poisons_the_store_even_if_the_disk_comes_back() {
+        let store = FailingStore(Hub::open(FailingRows::default(), 1).unwrap());
+        let leases = store.acquire("test").unwrap();
+        let start = || vec![Operation::Start(crate::conformance::start_request("job", 1))];
+
+        store.0.backend.fails.store(true, Ordering::SeqCst);
+        assert!(matches!(store.commit(&leases, start()), Err(StoreError::Io { .. })));
+        store.0.backend.fails.store(false, Ordering::SeqCst);
+        assert!(matches!(store.commit(&leases, start()), Err(StoreError::Poisoned)));
+        assert_eq!(store.instance(&InstanceId::new("job").unwrap()).unwrap().record, None);
+    }
+}

@@ -1,0 +1,26 @@
+//! The storage of a task hub: instances, histories, inboxes, open tasks.
+//!
+//! [`TaskHubStore`] says what any store must promise, and [`conformance`] checks it. What an operation means is written
+//! once, over rows, and shared by both stores here: [`MemoryStore`] for tests and [`EmbeddedStore`] for real.
+//!
+//! *Invariant:* the trait is blocking. A store is files and locks; `taskhub` calls [`TaskHubStore::commit`] from one
+//! thread of its own.
+
+#![forbid(unsafe_code)]
+
+#[doc(hidden)]
+pub mod conformance;
+mod hub;
+mod memory;
+mod operation;
+mod rows;
+mod store;
+
+pub use memory::MemoryStore;
+pub use operation::{
+    Holder, IdempotencyKey, Operation, Outcome, PurgeOutcome, RetryTask, SendEvent, SendOutcome, StartOutcome,
+    StartRequest, TurnOutcome, TurnWrite,
+};
+pub use store::{
+    Fence, Lease, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError, TaskHubStore,
+};

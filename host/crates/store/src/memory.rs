@@ -1,0 +1,93 @@
+//! The store for tests: nothing outlives the process.
+
+use crate::{
+    StoreError,
+    hub::{Backend, Hub, HubStore},
+    rows::{Change, Key, Rows, Table, Visit, WriteBatch, counters_row},
+};
+use parking_lot::{RwLock, RwLockReadGuard};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Bound,
+};
+
+/// A task hub in memory, with the rules of the real one. It is the model that other stores are compared with.
+#[derive(Debug)]
+pub struct MemoryStore {
+    hub: Hub<MemoryRows>,
+}
+
+impl MemoryStore {
+    /// An empty hub, opened.
+    ///
+    /// # Panics
+    /// `partition_count` is 0.
+    #[must_use]
+    pub fn new(partition_count: u16) -> Self {
+        assert!(partition_count > 0, "a hub has at least one partition");
+        let hub = Hub::open(MemoryRows::default(), partition_count);
+        Self { hub: hub.expect("an empty hub in memory can be opened") }
+    }
+
+    /// Does what closing and opening a store does: whoever held leases has lost them, and tokens of ids that are not
+    /// in use change. Nothing else is lost.
+    ///
+    /// # Errors
+    /// A row cannot be read.
+    pub fn reopen(&self) -> Result<(), StoreError> {
+        self.hub.reopen().map(|_| ())
+    }
+}
+
+impl HubStore for MemoryStore {
+    type Rows = MemoryRows;
+
+    fn hub(&self) -> &Hub<MemoryRows> {
+        &self.hub
+    }
+}
+
+type Tables = HashMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>;
+
+/// Rows in memory.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryRows {
+    tables: RwLock<Tables>,
+}
+
+impl Backend for MemoryRows {
+    fn view(&self) -> Box<dyn Rows + '_> {
+        Box::new(self.tables.read())
+    }
+
+    fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        let mut tables = self.tables.write();
+        let (key, value) = counters_row(&batch.counters);
+        let counters = (key, Change::Put(value));
+        for (key, change) in std::iter::once(counters).chain(batch.changes.into_changes()) {
+            let table = tables.entry(key.table).or_default();
+            match change {
+                Change::Put(value) | Change::Insert(value) => table.insert(key.bytes, value),
+                Change::Delete => table.remove(&key.bytes),
+            };
+        }
+        Ok(())
+    }
+}
+
+impl Rows for RwLockReadGuard<'_, Tables> {
+    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.get(&key.table).and_then(|table| table.get(&key.bytes)).cloned())
+    }
+
+    fn scan(&self, prefix: &Key, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let Some(table) = HashMap::get(self, &prefix.table) else { return Ok(()) };
+        let rows = table.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
+        for (key, value) in rows.take_while(|(key, _)| key.starts_with(&prefix.bytes)) {
+            if visit(key, value)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+//! What a store can be asked to write, and what it answers.
+
+use durance_durable::{
+    ExecutionId, HistoryEvent, IfExists, InstanceId, Json, Message, ModuleHash, Parent, RuntimeStatus, TaskId,
+    Timestamp, Token, TurnCommit,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// One thing to write. Operations of one commit are decided in their order, each seeing those before it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operation {
+    /// Starts an orchestration, or not: see [`durance_durable::decide_start`].
+    Start(StartRequest),
+    /// Writes a turn.
+    Turn(TurnWrite),
+    /// Puts a message from outside in an inbox.
+    Send(SendEvent),
+    /// Notes that an open activity is to be tried again.
+    Retry(RetryTask),
+    /// Deletes a finished instance, its kept generations and all their histories.
+    Purge(InstanceId),
+    /// Deletes what was kept for a time that is over at `now`: idempotency keys. At most a few thousand rows a call.
+    Sweep {
+        /// The present.
+        now: Timestamp,
+    },
+}
+
+/// The answer to the [`Operation`] of the same name.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// To `Start`.
+    Start(StartOutcome),
+    /// To `Turn`.
+    Turn(TurnOutcome),
+    /// To `Send`.
+    Send(SendOutcome),
+    /// To `Retry`: whether the activity is still open and is this execution's.
+    Retry {
+        /// The row was written.
+        applied: bool,
+    },
+    /// To `Purge`.
+    Purge(PurgeOutcome),
+    /// To `Sweep`: how many rows were deleted.
+    Sweep {
+        /// Rows.
+        deleted: usize,
+    },
+}
+
+/// A start of an orchestration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartRequest {
+    /// The id to start it under.
+    pub instance: InstanceId,
+    /// The orchestrator.
+    pub name: Arc<str>,
+    /// Its input.
+    pub input: Json,
+    /// The component to pin it to.
+    pub module: ModuleHash,
+    /// The id of the execution, if it is started. Never used before.
+    pub execution: ExecutionId,
+    /// Who waits for it.
+    pub parent: Option<Parent>,
+    /// What an existing instance means.
+    pub if_exists: IfExists,
+    /// Start only if the id's token is still this one.
+    pub token: Option<Token>,
+    /// Answer a repeated request with the first outcome.
+    pub idempotency: Option<IdempotencyKey>,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// Makes a start repeatable: kept for 24 hours after the first one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// As the caller gave it.
+    pub key: Arc<str>,
+    /// Digest of all that the request asks for; another request under the same key is refused.
+    pub request_digest: [u8; 32],
+}
+
+/// The run that holds an instance id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The id.
+    pub instance: InstanceId,
+    /// The run's present or last execution.
+    pub execution: ExecutionId,
+    /// The run's number.
+    pub generation: u64,
+    /// Where it stands.
+    pub status: RuntimeStatus,
+}
+
+/// Answer to a start. Whatever it says is durable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StartOutcome {
+    /// A new run, pending. The messages are those that the start wrote, to be delivered: `ExecutionStarted` for the
+    /// new run, and for a replaced live one the failure to its parent.
+    Started {
+        /// The new run.
+        holder: Holder,
+        /// The live execution that was terminated for it, if there was one.
+        terminated: Option<ExecutionId>,
+        /// To deliver.
+        messages: Vec<Message>,
+    },
+    /// The same request was made before, under the same idempotency key, and started this run.
+    Repeated(Holder),
+    /// The policy says to use this run.
+    Existing(Holder),
+    /// The policy refuses.
+    AlreadyExists(Holder),
+    /// The token is not the id's token any more; the run that holds it now, if one does.
+    Changed(Option<Holder>),
+    /// The idempotency key was used for another request.
+    IdempotencyMismatch,
+}
+
+impl StartOutcome {
+    /// The same, without the new run's `ExecutionStarted`: for a start whose first turn was committed with it.
+    #[must_use]
+    pub fn without_start_message(&self) -> Self {
+        let mut outcome = self.clone();
+        if let Self::Started { messages, .. } = &mut outcome {
+            messages.retain(|message| message.event != HistoryEvent::ExecutionStarted);
+        }
+        outcome
+    }
+}
+
+/// A turn with the starts of its sub-orchestrations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnWrite {
+    /// The turn.
+    pub commit: TurnCommit,
+    /// One for each `SubOrchestrationInstanceCreated` that can be started; each has a parent. Where the id is in use by
+    /// a live instance the store sends the parent `SubOrchestrationInstanceFailed` of type `AlreadyExists` instead.
+    pub children: Vec<StartRequest>,
+    /// Results that are known already, for the instance's own inbox (target: the same execution): the failures of
+    /// sub-orchestrations that cannot be started.
+    pub replies: Vec<HistoryEvent>,
+}
+
+/// Answer to a turn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TurnOutcome {
+    /// Written. The messages are those it caused, to be delivered: to children, to the parent, to itself.
+    Committed {
+        /// To deliver.
+        messages: Vec<Message>,
+    },
+    /// The instance has moved since: nothing was written. The hot instance is to be dropped.
+    Stale,
+}
+
+/// A message from outside: an external event, or a command to terminate, suspend or resume.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SendEvent {
+    /// The receiver.
+    pub instance: InstanceId,
+    /// `EventRaised`, `ExecutionTerminated`, `ExecutionSuspended` or `ExecutionResumed`.
+    pub event: HistoryEvent,
+}
+
+/// Answer to a message from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SendOutcome {
+    /// In the inbox; to be delivered.
+    Accepted(Message),
+    /// No instance has the id.
+    NotFound,
+    /// The instance is over.
+    Finished(RuntimeStatus),
+}
+
+/// The next attempt of an activity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetryTask {
+    /// Whose activity.
+    pub instance: InstanceId,
+    /// Whose activity.
+    pub execution: ExecutionId,
+    /// Which one.
+    pub task: TaskId,
+    /// The number of the next attempt.
+    pub attempt: u32,
+    /// When it may begin.
+    pub due: Timestamp,
+}
+
+/// Answer to a purge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PurgeOutcome {
+    /// Gone.
+    Purged,
+    /// No instance has the id.
+    NotFound,
+    /// The instance is not over; nothing was deleted.
+    NotFinished(RuntimeStatus),
+}

@@ -1,0 +1,85 @@
+//! Opening a hub, and deciding the operations of a commit.
+
+use super::{
+    Key, Rows, Table, Transaction, WriteBatch, codec, keys, purge, retry, send, start,
+    stored::{Counters, Opening, Tombstone},
+    sweep,
+    transaction::read,
+    turn,
+};
+use crate::{Fence, Operation, Outcome, StoreError};
+use durance_durable::{PartitionId, Token};
+
+/// Opens a hub, and creates it if there is none: a new epoch, and a new token for all ids that are not in use.
+///
+/// `partition_count` is that of a hub that is created. Tombstones are swept: what they were kept for is from now on
+/// said by the horizon and the generation floor, which are higher than any of theirs.
+pub(crate) fn open_hub(rows: &dyn Rows, partition_count: u16) -> Result<(Opening, Option<WriteBatch>), StoreError> {
+    let first = Opening { partition_count, epoch: 0, horizon: Token(0), generation_floor: 0 };
+    let before = read(rows, &keys::opening())?.unwrap_or(first);
+    let counters = read(rows, &keys::counters())?.unwrap_or_default();
+    let mut transaction = Transaction::new(rows, counters, before);
+
+    let tombstones = Key::all(Table::Tombstones);
+    let mut generation_floor = before.generation_floor;
+    for (bytes, value) in transaction.under(&tombstones)? {
+        let tombstone: Tombstone = codec::decode(Table::Tombstones, &value)?;
+        generation_floor = generation_floor.max(tombstone.generation);
+        transaction.delete(Key { table: Table::Tombstones, bytes });
+    }
+    let horizon = transaction.next_token();
+    let opening = Opening { epoch: before.epoch + 1, horizon, generation_floor, ..before };
+    transaction.put(keys::opening(), &opening);
+    Ok((opening, transaction.into_batch()))
+}
+
+/// Decides operations in order, each seeing those before it; the outcomes hold once the batch is durable.
+pub(crate) fn decide(
+    rows: &dyn Rows,
+    fence: &Fence,
+    operations: Vec<Operation>,
+) -> Result<(Vec<Outcome>, Option<WriteBatch>), StoreError> {
+    let mut transaction = Transaction::begin(rows)?;
+    let mut outcomes = Vec::with_capacity(operations.len());
+    for operation in operations {
+        if let Some(partition) = driven_partition(&transaction, &operation) {
+            check_lease(transaction.opening(), fence, partition)?;
+        }
+        outcomes.push(apply(&mut transaction, operation)?);
+    }
+    Ok((outcomes, transaction.into_batch()))
+}
+
+fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> Result<Outcome, StoreError> {
+    Ok(match operation {
+        Operation::Start(request) => Outcome::Start(start::apply(transaction, request)?),
+        Operation::Turn(write) => Outcome::Turn(turn::apply(transaction, write)?),
+        Operation::Send(event) => Outcome::Send(send::apply(transaction, event)?),
+        Operation::Retry(task) => Outcome::Retry { applied: retry::apply(transaction, &task)? },
+        Operation::Purge(instance) => Outcome::Purge(purge::apply(transaction, &instance)?),
+        Operation::Sweep { now } => Outcome::Sweep { deleted: sweep::apply(transaction, now)? },
+    })
+}
+
+/// The partition whose owner alone may do this.
+fn driven_partition(transaction: &Transaction<'_>, operation: &Operation) -> Option<PartitionId> {
+    let instance = match operation {
+        Operation::Start(request) => &request.instance,
+        Operation::Turn(write) => &write.commit.instance,
+        Operation::Send(event) => &event.instance,
+        Operation::Retry(task) => &task.instance,
+        Operation::Purge(instance) => instance,
+        Operation::Sweep { .. } => return None,
+    };
+    Some(transaction.partition(instance))
+}
+
+pub(crate) fn check_lease(opening: &Opening, fence: &Fence, partition: PartitionId) -> Result<(), StoreError> {
+    let holds = fence.iter().any(|lease| lease.partition == partition && lease.epoch == opening.epoch);
+    if holds { Ok(()) } else { Err(StoreError::LeaseLost(partition)) }
+}
+
+/// The row that a backend writes first in each batch.
+pub(crate) fn counters_row(counters: &Counters) -> (Key, Vec<u8>) {
+    (keys::counters(), codec::encode(counters))
+}

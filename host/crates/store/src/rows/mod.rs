@@ -1,0 +1,88 @@
+//! What operations mean, over ordered tables of bytes: the rules that both stores share.
+//!
+//! A backend keeps [`Rows`] and writes a [`Staged`] set of changes atomically. A [`Transaction`] lies between: it reads
+//! the rows through the changes staged so far, so that the operations of one commit see each other.
+//!
+//! *Invariant:* nothing here writes, syncs or locks.
+
+mod codec;
+mod hub;
+mod keys;
+mod lifecycle;
+mod purge;
+mod read;
+mod retry;
+mod send;
+mod staged;
+mod start;
+mod stored;
+mod sweep;
+mod transaction;
+mod turn;
+
+pub(crate) use codec::decode;
+pub(crate) use hub::{check_lease, counters_row, decide, open_hub};
+pub(crate) use keys::{COUNTERS, Key};
+pub(crate) use read::Reader;
+pub(crate) use staged::{Change, Staged};
+pub(crate) use stored::{Counters, Opening};
+pub(crate) use transaction::{WriteBatch, read_opening};
+
+use crate::StoreError;
+use std::ops::ControlFlow;
+
+/// A table. On disk it is its number: none is ever renumbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub(crate) enum Table {
+    /// Counters and settings of the hub.
+    Meta = 0,
+    /// `InstanceRecord` by instance id.
+    Instances = 1,
+    /// `InstanceRecord` of a replaced run by instance id and generation.
+    Generations = 2,
+    /// `ExecutionRecord` by execution id.
+    Executions = 3,
+    /// `Turn` by execution id and number of its first event.
+    History = 4,
+    /// [`stored::StoredMessage`] by partition, instance id and sequence.
+    Inbox = 5,
+    /// [`stored::OpenTask`] by partition, instance id, execution id and task.
+    Tasks = 6,
+    /// [`stored::FirstOutcome`] by digest of the idempotency key.
+    Idempotency = 7,
+    /// Nothing, by the time when an idempotency key expires and the key's digest.
+    IdempotencyExpiry = 8,
+    /// [`stored::Tombstone`] of a purged instance by its id.
+    Tombstones = 9,
+}
+
+impl Table {
+    /// The name in errors.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Instances => "instances",
+            Self::Generations => "generations",
+            Self::Executions => "executions",
+            Self::History => "history",
+            Self::Inbox => "inbox",
+            Self::Tasks => "tasks",
+            Self::Idempotency => "idempotency",
+            Self::IdempotencyExpiry => "idempotency expiry",
+            Self::Tombstones => "tombstones",
+        }
+    }
+}
+
+/// Called with the key and value of each row in turn; says whether to go on.
+pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError> + 'a;
+
+/// Ordered tables of bytes, as they were at one moment.
+pub(crate) trait Rows {
+    /// The value under a key.
+    fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Visits the rows of `prefix`'s table whose keys begin with it, from the key `from` on, in the order of keys.
+    fn scan(&self, prefix: &Key, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError>;
+}

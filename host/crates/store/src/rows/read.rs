@@ -1,0 +1,150 @@
+//! What can be read from a hub, over rows that are durable.
+
+use super::{
+    Key, Rows, Table, codec, keys,
+    stored::{OpenTask, StoredMessage, Tombstone},
+    transaction::{read, read_opening},
+};
+use crate::{ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError};
+use durance_durable::{
+    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, PartitionId, ScheduleTask, TaskId,
+    Timestamp, Turn,
+};
+use serde::de::DeserializeOwned;
+use std::{collections::HashMap, ops::ControlFlow};
+
+/// Reads from rows as they were at one moment.
+pub(crate) struct Reader<'a>(pub(crate) &'a dyn Rows);
+
+impl Reader<'_> {
+    pub(crate) fn instance(&self, id: &InstanceId) -> Result<Snapshot, StoreError> {
+        let record: Option<InstanceRecord> = read(self.0, &keys::instance(id))?;
+        if let Some(record) = record {
+            return Ok(Snapshot { token: record.token, record: Some(record) });
+        }
+        let tombstone: Option<Tombstone> = read(self.0, &keys::tombstone(id))?;
+        let token = match tombstone {
+            Some(tombstone) => tombstone.token,
+            None => read_opening(self.0)?.horizon,
+        };
+        Ok(Snapshot { token, record: None })
+    }
+
+    pub(crate) fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, StoreError> {
+        read(self.0, &keys::execution(id))
+    }
+
+    pub(crate) fn history(&self, id: ExecutionId) -> Result<Vec<Turn>, StoreError> {
+        self.rows_under(&keys::history(id))
+    }
+
+    pub(crate) fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError> {
+        let mut records = self.rows_under(&keys::generations(id))?;
+        records.reverse();
+        Ok(records)
+    }
+
+    pub(crate) fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
+        let prefix = query.id_prefix.as_deref().unwrap_or_default();
+        // The key that follows an id is the id and a zero byte.
+        let after = query.after.as_ref().map(|id| [id.as_str().as_bytes(), &[0]].concat()).unwrap_or_default();
+        let from = after.as_slice().max(prefix.as_bytes());
+        let mut page = ListPage::default();
+        self.0.scan(&Key::new(Table::Instances, &[prefix.as_bytes()]), from, &mut |key, value| {
+            let record: InstanceRecord = codec::decode(Table::Instances, value)?;
+            if !is_listed(query, &record) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if page.instances.len() >= query.page_size.max(1) {
+                page.after = page.instances.last().map(|(id, _)| id.clone());
+                return Ok(ControlFlow::Break(()));
+            }
+            page.instances.push((keys::read_instance(Table::Instances, key)?, record));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(page)
+    }
+
+    pub(crate) fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError> {
+        let mut found = Vec::new();
+        let inbox = keys::in_partition(Table::Inbox, partition);
+        self.0.scan(&inbox, &inbox.bytes, &mut |key, value| {
+            let (instance, sequence) = keys::read_message(key)?;
+            let StoredMessage { target, event } = codec::decode(Table::Inbox, value)?;
+            found.push(Recovered::Message(Message { instance, sequence, target, event }));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let tasks = keys::in_partition(Table::Tasks, partition);
+        let mut calls = ScheduledCalls { rows: self.0, last: None };
+        self.0.scan(&tasks, &tasks.bytes, &mut |key, value| {
+            let (instance, execution, task) = keys::read_task(key)?;
+            found.push(match codec::decode(Table::Tasks, value)? {
+                OpenTask::Timer { fire_at } => Recovered::Timer(OpenTimer { instance, execution, task, fire_at }),
+                OpenTask::Activity { history_row, attempt, due } => {
+                    let (call, scheduled) = calls.find(execution, history_row, task)?;
+                    Recovered::Activity(OpenActivity { instance, execution, call, scheduled, attempt, due })
+                }
+            });
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    fn rows_under<T: DeserializeOwned>(&self, prefix: &Key) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        self.0.scan(prefix, &prefix.bytes, &mut |_, value| {
+            found.push(codec::decode(prefix.table, value)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+}
+
+fn is_listed(query: &ListQuery, record: &InstanceRecord) -> bool {
+    (query.statuses.is_empty() || query.statuses.contains(&record.status))
+        && query.created_from.is_none_or(|from| record.created >= from)
+        && query.created_to.is_none_or(|to| record.created <= to)
+}
+
+/// Finds in histories what open activities call. Keeps the last turn: a fan-out is one turn of many calls.
+struct ScheduledCalls<'a> {
+    rows: &'a dyn Rows,
+    turn: Option<ScheduledTurn>,
+}
+
+struct ScheduledTurn {
+    key: Key,
+    time: Timestamp,
+    calls: HashMap<TaskId, ScheduleTask>,
+}
+
+impl ScheduledCalls<'_> {
+    fn find(
+        &mut self,
+        execution: ExecutionId,
+        history_row: u64,
+        task: TaskId,
+    ) -> Result<(ScheduleTask, Timestamp), StoreError> {
+        let key = keys::turn(execution, history_row);
+        if self.turn.as_ref().is_none_or(|turn| turn.key != key) {
+            let turn: Turn = read(self.rows, &key)?.ok_or_else(|| missing_call(task))?;
+            self.turn = Some(ScheduledTurn { key, time: turn.time, calls: calls(turn) });
+        }
+        let turn = self.turn.as_mut().ok_or_else(|| missing_call(task))?;
+        let call = turn.calls.remove(&task).ok_or_else(|| missing_call(task))?;
+        Ok((call, turn.time))
+    }
+}
+
+fn calls(turn: Turn) -> HashMap<TaskId, ScheduleTask> {
+    let calls = turn.events.into_iter().filter_map(|event| match event {
+        HistoryEvent::TaskScheduled(call) => Some((call.task, call)),
+        _ => None,
+    });
+    calls.collect()
+}
+
+fn missing_call(task: TaskId) -> StoreError {
+    let why = format!("open task {task} is not in the history of its execution");
+    StoreError::Corrupt { table: Table::Tasks.name(), why }
+}

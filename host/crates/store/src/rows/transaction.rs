@@ -1,0 +1,132 @@
+//! Rows, read through the changes of a commit that is being decided.
+
+use super::{
+    Change, Key, Rows, Staged, codec, keys,
+    stored::{Counters, Opening, StoredMessage},
+};
+use crate::StoreError;
+use durance_durable::{HistoryEvent, InstanceId, Message, MessageTarget, PartitionId, Token};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+/// What a backend is to write, atomically, as one commit.
+#[derive(Debug)]
+pub(crate) struct WriteBatch {
+    /// Written with the rest, before it. Its commit number is one more than that of the batch before.
+    pub counters: Counters,
+    /// Everything else.
+    pub changes: Staged,
+}
+
+/// One commit while it is being decided.
+pub(crate) struct Transaction<'a> {
+    rows: &'a dyn Rows,
+    staged: Staged,
+    counters: Counters,
+    opening: Opening,
+}
+
+impl<'a> Transaction<'a> {
+    /// A commit on top of these rows, of a hub that was opened.
+    pub(super) fn begin(rows: &'a dyn Rows) -> Result<Self, StoreError> {
+        Ok(Self::new(rows, read(rows, &keys::counters())?.unwrap_or_default(), read_opening(rows)?))
+    }
+
+    pub(super) fn new(rows: &'a dyn Rows, counters: Counters, opening: Opening) -> Self {
+        Self { rows, staged: Staged::default(), counters, opening }
+    }
+
+    /// None: there is nothing to write.
+    pub(crate) fn into_batch(self) -> Option<WriteBatch> {
+        let Self { staged, mut counters, .. } = self;
+        counters.commit += 1;
+        (!staged.is_empty()).then_some(WriteBatch { counters, changes: staged })
+    }
+
+    pub(super) fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    pub(super) fn partition(&self, id: &InstanceId) -> PartitionId {
+        id.partition(self.opening.partition_count)
+    }
+
+    pub(super) fn next_token(&mut self) -> Token {
+        self.counters.token += 1;
+        Token(self.counters.token)
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+        match self.staged.change(key) {
+            Some(change) => change.value().map(|bytes| codec::decode(key.table, bytes)).transpose(),
+            None => read(self.rows, key),
+        }
+    }
+
+    pub(super) fn put<T: Serialize>(&mut self, key: Key, row: &T) {
+        self.staged.put(key, codec::encode(row));
+    }
+
+    /// Puts a row that cannot exist before this commit.
+    pub(super) fn insert<T: Serialize>(&mut self, key: Key, row: &T) {
+        self.staged.insert(key, codec::encode(row));
+    }
+
+    pub(super) fn delete(&mut self, key: Key) {
+        self.staged.delete(key);
+    }
+
+    /// The rows whose keys begin with `prefix`, in the order of keys.
+    pub(super) fn under(&self, prefix: &Key) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
+        self.first_under(prefix, usize::MAX)
+    }
+
+    /// The same, but no more than about `limit` rows.
+    pub(super) fn first_under(&self, prefix: &Key, limit: usize) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
+        let mut found = BTreeMap::new();
+        self.rows.scan(prefix, &prefix.bytes, &mut |key, value| {
+            found.insert(key.to_vec(), value.to_vec());
+            Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        for (key, change) in self.staged.under(prefix) {
+            match change {
+                Change::Put(value) | Change::Insert(value) => found.insert(key.clone(), value.clone()),
+                Change::Delete => found.remove(key),
+            };
+        }
+        Ok(found)
+    }
+
+    /// Deletes every row whose key begins with `prefix`.
+    pub(super) fn delete_under(&mut self, prefix: &Key) -> Result<(), StoreError> {
+        for bytes in self.under(prefix)?.into_keys() {
+            self.delete(Key { table: prefix.table, bytes });
+        }
+        Ok(())
+    }
+
+    /// Puts a message in its receiver's inbox, behind all others.
+    pub(super) fn send(&mut self, instance: InstanceId, target: MessageTarget, event: HistoryEvent) -> Message {
+        self.counters.sequence += 1;
+        self.deliver(Message { instance, sequence: self.counters.sequence, target, event })
+    }
+
+    /// Puts a message in its receiver's inbox.
+    pub(super) fn deliver(&mut self, message: Message) -> Message {
+        let key = keys::message(self.partition(&message.instance), &message.instance, message.sequence);
+        self.insert(key, &StoredMessage { target: message.target, event: message.event.clone() });
+        message
+    }
+}
+
+/// The row under a key.
+pub(super) fn read<T: DeserializeOwned>(rows: &dyn Rows, key: &Key) -> Result<Option<T>, StoreError> {
+    rows.get(key)?.map(|bytes| codec::decode(key.table, &bytes)).transpose()
+}
+
+/// What was settled when the hub was opened.
+pub(crate) fn read_opening(rows: &dyn Rows) -> Result<Opening, StoreError> {
+    let key = keys::opening();
+    let missing = || StoreError::Corrupt { table: key.table.name(), why: "the hub was never opened".to_owned() };
+    read(rows, &key)?.ok_or_else(missing)
+}

@@ -1,0 +1,227 @@
+//! What a task hub's store promises.
+
+use crate::{Operation, Outcome};
+use durance_durable::{
+    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Message, PartitionId, RuntimeStatus, ScheduleTask,
+    TaskId, Timestamp, Token, Turn,
+};
+use std::{fmt, path::PathBuf};
+
+/// The right to drive a partition until somebody else takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Rises each time the partition changes hands: the fencing token of its owner.
+    pub epoch: u64,
+}
+
+/// The leases that a commit relies on, one for each partition that the owner drives.
+pub type Fence = [Lease];
+
+/// Storage of one task hub.
+///
+/// Reads show only what is durable.
+pub trait TaskHubStore: Send + Sync + fmt::Debug + 'static {
+    /// How many partitions the hub has; fixed for its life.
+    fn partition_count(&self) -> u16;
+
+    /// Takes every partition that is free; the owner is named in errors that others see.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    fn acquire(&self, owner: &str) -> Result<Vec<Lease>, StoreError>;
+
+    /// Keeps the leases alive.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`]: somebody else has one of them; stop driving it.
+    fn renew(&self, leases: &Fence) -> Result<(), StoreError>;
+
+    /// Decides the operations in order and writes what they decide, all of it or nothing.
+    ///
+    /// Guarantee: when this returns, everything that the outcomes say is durable, refusals too. One sync, however many
+    /// operations. Outcomes are in the order of the operations.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`]: an operation's partition is not the owner's any more; nothing was written.
+    /// [`StoreError::Io`] or [`StoreError::Poisoned`]: it is unknown what was written; the process must end.
+    fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Vec<Outcome>, StoreError>;
+
+    /// All that waits in a partition: to be called once by a new owner, before its first commit.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError>;
+
+    /// The instance that has this id, and the id's token.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn instance(&self, id: &InstanceId) -> Result<Snapshot, StoreError>;
+
+    /// What an execution began with.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, StoreError>;
+
+    /// The turns of an execution, in order.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn history(&self, id: ExecutionId) -> Result<Vec<Turn>, StoreError>;
+
+    /// The newest finished runs that were replaced under this id, at most 3, the newest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError>;
+
+    /// One page of instances, in the order of their ids (by bytes).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError>;
+}
+
+/// An instance and its id's token at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// Given for a missing id too, where it stays the same until the id is used, or the store is opened again.
+    pub token: Token,
+    /// None: no instance has the id.
+    pub record: Option<InstanceRecord>,
+    /// The generation that a start gets, if nothing changes before it.
+    pub next_generation: u64,
+}
+
+/// Which instances to list.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ListQuery {
+    /// Any of these; empty means all.
+    pub statuses: Vec<RuntimeStatus>,
+    /// Created at or after.
+    pub created_from: Option<Timestamp>,
+    /// Created at or before.
+    pub created_to: Option<Timestamp>,
+    /// The id starts with this.
+    pub id_prefix: Option<String>,
+    /// Only ids after this one: the continuation.
+    pub after: Option<InstanceId>,
+    /// The longest page, at least 1.
+    pub page_size: usize,
+}
+
+/// A page of a listing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ListPage {
+    /// In the order of ids.
+    pub instances: Vec<(InstanceId, InstanceRecord)>,
+    /// Where the next page begins; none on the last one.
+    pub after: Option<InstanceId>,
+}
+
+/// Something that waits, found when a partition gets a new owner.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Recovered {
+    /// To be delivered.
+    Message(Message),
+    /// To be run.
+    Activity(OpenActivity),
+    /// To be fired.
+    Timer(OpenTimer),
+}
+
+/// An activity that has no result yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenActivity {
+    /// Whose activity.
+    pub instance: InstanceId,
+    /// Whose activity.
+    pub execution: ExecutionId,
+    /// What was called.
+    pub call: ScheduleTask,
+    /// When it was scheduled.
+    pub scheduled: Timestamp,
+    /// The number of the next attempt, from 1.
+    pub attempt: u32,
+    /// When that may begin; none: now.
+    pub due: Option<Timestamp>,
+}
+
+/// A timer that has not fired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenTimer {
+    /// Whose timer.
+    pub instance: InstanceId,
+    /// Whose timer.
+    pub execution: ExecutionId,
+    /// Which one.
+    pub task: TaskId,
+    /// When it fires.
+    pub fire_at: Timestamp,
+}
+
+/// Why a store cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process has the store open.
+    #[error("the data folder {path} is in use by another process; stop that one, or choose another folder with --data")]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The store was written by another version.
+    #[error("the data folder {path} has format {found}, this version of durance reads format {supported}")]
+    UnsupportedFormat {
+        /// The folder.
+        path: PathBuf,
+        /// What the folder says.
+        found: String,
+        /// What this program can read.
+        supported: u32,
+    },
+    /// The last batch was cut off by a crash before it was acknowledged. Nothing acknowledged is lost.
+    #[error(
+        "the last write to {path} was cut off by a crash before it was acknowledged ({why}); \
+         run `durance store repair --data {path}` to remove it: nothing that was acknowledged is lost"
+    )]
+    TornBatch {
+        /// The folder.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
+    /// Acknowledged data is damaged or missing.
+    #[error("the store in {path} is damaged: {why}; restore the folder from a backup")]
+    Damaged {
+        /// The folder.
+        path: PathBuf,
+        /// What was found.
+        why: String,
+    },
+    /// A row cannot be decoded.
+    #[error("a row of {table} cannot be read: {why}; the store is damaged or was written by another version")]
+    Corrupt {
+        /// The kind of row.
+        table: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Somebody else drives a partition.
+    #[error("partition {} is driven by another host now", .0.0)]
+    LeaseLost(PartitionId),
+    /// Reading or writing failed.
+    #[error("cannot {action}: {source}")]
+    Io {
+        /// What was tried.
+        action: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A write failed before: nothing is acknowledged any more until the process starts again and recovers.
+    #[error("a write to the store failed before; restart the process so that it recovers what is durable")]
+    Poisoned,
+}

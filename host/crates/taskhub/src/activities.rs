@@ -1,0 +1,141 @@
+//! Running activities: at least once, each attempt with its number, again after a failure if the policy says so.
+
+use crate::{ActivityCall, engine::Engine, partition::Delivery, timers::Due};
+use durance_durable::{
+    ExecutionId, HistoryEvent, Json, MessageTarget, ModuleHash, TaskFailureDetails, TaskId,
+};
+use durance_store::{OpenActivity, Operation, Outcome, RetryTask};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc};
+use tokio::{sync::Semaphore, task::AbortHandle};
+
+/// An activity and what its runs need.
+#[derive(Debug, Clone)]
+pub(crate) struct ActivityRun {
+    pub(crate) open: OpenActivity,
+    pub(crate) module: ModuleHash,
+    pub(crate) generation: u64,
+}
+
+/// The activities that run, or wait for a place.
+#[derive(Debug)]
+pub(crate) struct Activities {
+    places: Semaphore,
+    running: Mutex<HashMap<ExecutionId, HashMap<TaskId, AbortHandle>>>,
+}
+
+impl Activities {
+    pub(crate) fn new(concurrent_max: usize) -> Self {
+        Self { places: Semaphore::new(concurrent_max), running: Mutex::default() }
+    }
+
+    /// Stops those of an execution that is over.
+    pub(crate) fn stop(&self, execution: ExecutionId) {
+        let stopped = self.running.lock().remove(&execution).unwrap_or_default();
+        stopped.values().for_each(AbortHandle::abort);
+    }
+
+    /// Stops all.
+    pub(crate) fn stop_all(&self) {
+        let stopped = std::mem::take(&mut *self.running.lock());
+        stopped.values().flat_map(HashMap::values).for_each(AbortHandle::abort);
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.running.lock().is_empty()
+    }
+
+    fn ended(&self, execution: ExecutionId, task: TaskId) {
+        let mut running = self.running.lock();
+        if let Some(tasks) = running.get_mut(&execution) {
+            tasks.remove(&task);
+            if tasks.is_empty() {
+                running.remove(&execution);
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Runs the next attempt of an activity as soon as there is a place for it.
+    pub(crate) fn run_activity(self: &Arc<Self>, run: ActivityRun) {
+        if self.is_stopping() {
+            // The store has it: it runs after the next start.
+            return;
+        }
+        let (execution, task) = (run.open.execution, run.open.call.task);
+        let engine = Arc::clone(self);
+        // The lock is held over the spawn, so that an end cannot be noted before the beginning.
+        let mut running = self.activities.running.lock();
+        let handle = tokio::spawn(async move {
+            engine.attempt(run).await;
+            engine.activities.ended(execution, task);
+        });
+        running.entry(execution).or_default().insert(task, handle.abort_handle());
+    }
+
+    async fn attempt(self: &Arc<Self>, run: ActivityRun) {
+        let result = {
+            let Ok(_place) = self.activities.places.acquire().await else { return };
+            if self.is_stopping() {
+                return;
+            }
+            self.executor.activity(run.call()).await
+        };
+        match result {
+            Ok(result) => self.complete(&run, Ok(result)),
+            Err(failure) => self.retry_or_fail(run, failure).await,
+        }
+    }
+
+    async fn retry_or_fail(self: &Arc<Self>, mut run: ActivityRun, failure: TaskFailureDetails) {
+        let open = &run.open;
+        tracing::warn!(
+            instance_id = %open.instance, activity = %open.call.name, attempt = open.attempt, error = %failure,
+            "activity failed"
+        );
+        let elapsed = self.clock.now().saturating_since(open.scheduled);
+        let policy = open.call.options.retry.as_ref().filter(|_| !failure.non_retriable);
+        let Some(delay) = policy.and_then(|policy| policy.next_delay(open.attempt, elapsed)) else {
+            return self.complete(&run, Err(failure));
+        };
+        let (attempt, due) = (open.attempt + 1, self.clock.now().saturating_add(delay));
+        let retry = RetryTask {
+            instance: open.instance.clone(),
+            execution: open.execution,
+            task: open.call.task,
+            attempt,
+            due,
+        };
+        if let Ok(Outcome::Retry { applied: true }) = self.committer.commit_one(Operation::Retry(retry)).await
+        {
+            run.open.attempt = attempt;
+            run.open.due = Some(due);
+            self.timers.add(Due::Retry(run));
+        }
+    }
+
+    fn complete(self: &Arc<Self>, run: &ActivityRun, result: Result<Json, TaskFailureDetails>) {
+        let task = run.open.call.task;
+        let event = match result {
+            Ok(result) => HistoryEvent::TaskCompleted { task, result },
+            Err(failure) => HistoryEvent::TaskFailed { task, failure },
+        };
+        // Not stored: if the turn that takes it is not committed, the activity runs again.
+        let target = MessageTarget::Execution(run.open.execution);
+        self.deliver(&run.open.instance, Delivery { target, event, sequence: None });
+    }
+}
+
+impl ActivityRun {
+    fn call(&self) -> ActivityCall {
+        ActivityCall {
+            instance: self.open.instance.clone(),
+            execution: self.open.execution,
+            generation: self.generation,
+            module: self.module,
+            call: self.open.call.clone(),
+            attempt: self.open.attempt,
+        }
+    }
+}

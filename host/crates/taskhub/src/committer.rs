@@ -1,0 +1,116 @@
+//! Group commit: one thread gathers what is to be written while the store syncs what was gathered before.
+
+use durance_store::{Lease, Operation, Outcome, StoreError, TaskHubStore};
+use parking_lot::Mutex;
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+};
+use tokio::sync::{oneshot, watch};
+
+/// The most operations in one commit: bounds the memory and the length of one write.
+const OPERATIONS_MAX: usize = 2_048;
+
+/// Takes operations to be committed.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    submissions: Mutex<Option<mpsc::Sender<Submission>>>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    failed: watch::Receiver<Option<Arc<StoreError>>>,
+}
+
+/// Operations that stand together in one commit, in order.
+#[derive(Debug)]
+struct Submission {
+    operations: Vec<Operation>,
+    reply: oneshot::Sender<Vec<Outcome>>,
+}
+
+/// The operations were not committed, and will not be: the store has failed or the hub is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotCommitted;
+
+impl Committer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub(crate) fn start(store: Arc<dyn TaskHubStore>, leases: Vec<Lease>) -> std::io::Result<Self> {
+        let (submissions, inbox) = mpsc::channel();
+        let (fail, failed) = watch::channel(None);
+        let thread = thread::Builder::new()
+            .name("durance-committer".to_owned())
+            .spawn(move || commit_until_closed(&*store, &leases, &inbox, &fail))?;
+        Ok(Self { submissions: Mutex::new(Some(submissions)), thread: Mutex::new(Some(thread)), failed })
+    }
+
+    /// Commits operations together; when this returns they are durable.
+    ///
+    /// # Errors
+    /// They are not, as far as can be known.
+    pub(crate) async fn commit(&self, operations: Vec<Operation>) -> Result<Vec<Outcome>, NotCommitted> {
+        let (reply, outcomes) = oneshot::channel();
+        let submission = Submission { operations, reply };
+        {
+            let sender = self.submissions.lock();
+            sender.as_ref().ok_or(NotCommitted)?.send(submission).map_err(|_| NotCommitted)?;
+        }
+        outcomes.await.map_err(|_| NotCommitted)
+    }
+
+    /// Commits one operation.
+    pub(crate) async fn commit_one(&self, operation: Operation) -> Result<Outcome, NotCommitted> {
+        let mut outcomes = self.commit(vec![operation]).await?;
+        outcomes.pop().ok_or(NotCommitted)
+    }
+
+    /// Becomes `Some` when the store has failed: from then on nothing is acknowledged any more.
+    pub(crate) fn failed(&self) -> watch::Receiver<Option<Arc<StoreError>>> {
+        self.failed.clone()
+    }
+
+    /// Commits what was submitted and ends the thread.
+    pub(crate) fn close(&self) {
+        drop(self.submissions.lock().take());
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the committer thread has panicked");
+        }
+    }
+}
+
+fn commit_until_closed(
+    store: &dyn TaskHubStore,
+    leases: &[Lease],
+    inbox: &mpsc::Receiver<Submission>,
+    fail: &watch::Sender<Option<Arc<StoreError>>>,
+) {
+    while let Ok(first) = inbox.recv() {
+        let mut operations = first.operations;
+        let mut replies = vec![(operations.len(), first.reply)];
+        while operations.len() < OPERATIONS_MAX
+            && let Ok(next) = inbox.try_recv()
+        {
+            replies.push((next.operations.len(), next.reply));
+            operations.extend(next.operations);
+        }
+        match store.commit(leases, operations) {
+            Ok(outcomes) => answer(replies, outcomes),
+            Err(error) => {
+                // Nothing is known of what was written. Only a restart can find out.
+                tracing::error!(error = %error, "the store has failed; nothing is acknowledged any more");
+                fail.send_replace(Some(Arc::new(error)));
+                return;
+            }
+        }
+    }
+}
+
+fn answer(replies: Vec<(usize, oneshot::Sender<Vec<Outcome>>)>, outcomes: Vec<Outcome>) {
+    let mut outcomes = outcomes.into_iter();
+    for (count, reply) in replies {
+        // Whoever asked may be gone; what was committed stands.
+        let _gone = reply.send(outcomes.by_ref().take(count).collect());
+    }
+}

@@ -1,0 +1,145 @@
+//! Histories in the shape in which Durable Functions shows them.
+
+use durance_durable::{HistoryEvent, Json, TaskId, Timestamp, Turn};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+
+/// A history as a JSON array.
+///
+/// Shape: `EventType`, `Timestamp` and what the event has. What a task was scheduled with is folded into the event that
+/// finishes it, as `FunctionName`, `ScheduledTime` and `Input`; a task that is open keeps its own row. `Result` and
+/// `Input` only with `show_output`.
+///
+/// Source: `historyEvents` of the Durable Functions management API.
+#[must_use]
+pub fn history_json(
+    name: &str,
+    turns: &[Turn],
+    show_output: bool,
+    time: fn(Timestamp) -> String,
+) -> Vec<Value> {
+    let mut shaper = Shaper { scheduled: HashMap::new(), rows: Vec::new(), show_output, time };
+    for turn in turns {
+        for event in &turn.events {
+            shaper.add(name, turn.time, event);
+        }
+    }
+    shaper.rows.into_iter().flatten().map(Value::Object).collect()
+}
+
+struct Shaper {
+    /// Where the row of an open task is.
+    scheduled: HashMap<TaskId, usize>,
+    rows: Vec<Option<Map<String, Value>>>,
+    show_output: bool,
+    time: fn(Timestamp) -> String,
+}
+
+impl Shaper {
+    fn add(&mut self, name: &str, time: Timestamp, event: &HistoryEvent) {
+        let mut row = match event {
+            HistoryEvent::ExecutionStarted => json!({ "FunctionName": name }),
+            HistoryEvent::TaskScheduled(call) => {
+                json!({ "FunctionName": &*call.name, "TaskId": call.task, "Input": self.value(&call.input) })
+            }
+            HistoryEvent::SubOrchestrationInstanceCreated(child) => json!({
+                "FunctionName": &*child.name, "TaskId": child.task, "InstanceId": child.instance.as_str(),
+                "Input": self.value(&child.input),
+            }),
+            HistoryEvent::TimerCreated(timer) => {
+                json!({ "TaskId": timer.task, "FireAt": (self.time)(timer.fire_at) })
+            }
+            HistoryEvent::TaskCompleted { task, result }
+            | HistoryEvent::SubOrchestrationInstanceCompleted { task, result } => {
+                json!({ "TaskId": task, "Result": self.value(result) })
+            }
+            HistoryEvent::TaskFailed { task, failure }
+            | HistoryEvent::SubOrchestrationInstanceFailed { task, failure } => {
+                json!({ "TaskId": task, "Reason": failure.to_string(), "Details": failure })
+            }
+            HistoryEvent::TimerFired { task } | HistoryEvent::TimerCanceled { task } => {
+                json!({ "TaskId": task })
+            }
+            HistoryEvent::EventRaised { name, input } => {
+                json!({ "Name": &**name, "Input": self.value(input) })
+            }
+            HistoryEvent::ExecutionSuspended { reason }
+            | HistoryEvent::ExecutionResumed { reason }
+            | HistoryEvent::ExecutionTerminated { reason } => json!({ "Reason": &**reason }),
+            HistoryEvent::ExecutionCompleted { status, output, failure } => json!({
+                "OrchestrationStatus": status, "Result": output.as_ref().map(|output| self.value(output)),
+                "Reason": failure.as_ref().map(ToString::to_string), "Details": failure,
+            }),
+            HistoryEvent::ContinueAsNew { input } => json!({ "Input": self.value(input) }),
+        };
+        let Some(fields) = row.as_object_mut() else { return };
+        fields.retain(|_, value| !value.is_null());
+        fields.insert("EventType".into(), event_type(event).into());
+        fields.insert("Timestamp".into(), (self.time)(time).into());
+        let mut fields = std::mem::take(fields);
+        if let Some(task) = event.completes() {
+            self.fold_schedule(task, &mut fields);
+        }
+        if let HistoryEvent::TaskScheduled(_)
+        | HistoryEvent::SubOrchestrationInstanceCreated(_)
+        | HistoryEvent::TimerCreated(_) = event
+            && let Some(task) = task_of(event)
+        {
+            self.scheduled.insert(task, self.rows.len());
+        }
+        self.rows.push(Some(fields));
+    }
+
+    fn fold_schedule(&mut self, task: TaskId, fields: &mut Map<String, Value>) {
+        let row =
+            self.scheduled.remove(&task).and_then(|index| self.rows.get_mut(index)).and_then(Option::take);
+        let Some(mut scheduled) = row else { return };
+        if let Some(time) = scheduled.remove("Timestamp") {
+            fields.insert("ScheduledTime".into(), time);
+        }
+        for key in ["FunctionName", "InstanceId", "Input", "FireAt"] {
+            if let Some(value) = scheduled.remove(key) {
+                fields.insert(key.into(), value);
+            }
+        }
+    }
+
+    /// A guest's value, if it is to be shown. It was checked when it came in.
+    fn value(&self, json: &Json) -> Value {
+        if self.show_output {
+            serde_json::from_str(json.as_str()).unwrap_or(Value::Null)
+        } else {
+            Value::Null
+        }
+    }
+}
+
+fn task_of(event: &HistoryEvent) -> Option<TaskId> {
+    match event {
+        HistoryEvent::TaskScheduled(call) => Some(call.task),
+        HistoryEvent::SubOrchestrationInstanceCreated(child) => Some(child.task),
+        HistoryEvent::TimerCreated(timer) => Some(timer.task),
+        _ => None,
+    }
+}
+
+fn event_type(event: &HistoryEvent) -> &'static str {
+    match event {
+        HistoryEvent::ExecutionStarted => "ExecutionStarted",
+        HistoryEvent::TaskCompleted { .. } => "TaskCompleted",
+        HistoryEvent::TaskFailed { .. } => "TaskFailed",
+        HistoryEvent::SubOrchestrationInstanceCompleted { .. } => "SubOrchestrationInstanceCompleted",
+        HistoryEvent::SubOrchestrationInstanceFailed { .. } => "SubOrchestrationInstanceFailed",
+        HistoryEvent::TimerFired { .. } => "TimerFired",
+        HistoryEvent::EventRaised { .. } => "EventRaised",
+        HistoryEvent::ExecutionSuspended { .. } => "ExecutionSuspended",
+        HistoryEvent::ExecutionResumed { .. } => "ExecutionResumed",
+        HistoryEvent::ExecutionTerminated { .. } => "ExecutionTerminated",
+        HistoryEvent::TaskScheduled(_) => "TaskScheduled",
+        HistoryEvent::SubOrchestrationInstanceCreated(_) => "SubOrchestrationInstanceCreated",
+        HistoryEvent::TimerCreated(_) => "TimerCreated",
+        HistoryEvent::TimerCanceled { .. } => "TimerCanceled",
+        HistoryEvent::ExecutionCompleted { .. } => "ExecutionCompleted",
+        HistoryEvent::ContinueAsNew { .. } => "ContinueAsNew",
+    }
+}

@@ -1,0 +1,35 @@
+//! The engine of a task hub: it turns messages into turns, turns into commits, and commits into effects.
+//!
+//! One way for data. A message reaches the mailbox of its instance ([`partition`]); the instance's runner takes all that
+//! waits and runs one turn ([`turn`]); the turn is committed together with others ([`committer`]); when it is durable
+//! its effects happen ([`effects`]): activities run, timers are armed, messages go to other instances, waiters wake.
+//!
+//! *Invariant:* nothing leaves a turn before it is durable. *Invariant:* at most one runner per instance.
+
+#![forbid(unsafe_code)]
+
+mod activities;
+mod client;
+mod clock;
+mod committer;
+mod effects;
+mod engine;
+mod executor;
+mod history_json;
+mod partition;
+mod read;
+mod settings;
+mod start;
+mod status;
+mod task_hub;
+mod timers;
+mod turn;
+mod watchers;
+
+pub use client::{ClientError, OrchestrationClient, StartOptions, Started};
+pub use clock::{Clock, SystemClock};
+pub use executor::{ActivityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress, SharedState};
+pub use history_json::history_json;
+pub use settings::TaskHubSettings;
+pub use status::{InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot};
+pub use task_hub::TaskHub;

@@ -1,0 +1,93 @@
+//! What clients ask without changing anything.
+
+use crate::{ClientError, InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot, engine::Engine};
+use durance_durable::{InstanceId, InstanceRecord};
+use durance_store::ListQuery;
+use std::time::Duration;
+
+impl Engine {
+    pub(crate) fn status(
+        &self,
+        instance: &InstanceId,
+        options: StatusOptions,
+    ) -> Result<StatusSnapshot, ClientError> {
+        let snapshot = self.store.instance(instance)?;
+        let record = match options.execution {
+            Some(execution)
+                if snapshot.record.as_ref().is_none_or(|record| record.execution != execution) =>
+            {
+                let earlier = self.store.previous_generations(instance)?;
+                earlier.into_iter().find(|record| record.execution == execution)
+            }
+            _ => snapshot.record,
+        };
+        let status = record.map(|record| self.describe(instance, record, options)).transpose()?;
+        Ok(StatusSnapshot { token: snapshot.token, status })
+    }
+
+    fn describe(
+        &self,
+        instance: &InstanceId,
+        record: InstanceRecord,
+        options: StatusOptions,
+    ) -> Result<OrchestrationStatus, ClientError> {
+        let input = match options.show_input {
+            true => self.store.execution(record.execution)?.map(|execution| execution.input),
+            false => None,
+        };
+        let history = match options.show_history {
+            true => Some(self.store.history(record.execution)?),
+            false => None,
+        };
+        Ok(OrchestrationStatus {
+            name: record.name,
+            instance: instance.clone(),
+            execution: record.execution,
+            generation: record.generation,
+            runtime_status: record.status,
+            input,
+            custom_status: record.custom_status,
+            output: record.output,
+            failure: record.failure,
+            created: record.created,
+            last_updated: record.last_updated,
+            history,
+        })
+    }
+
+    pub(crate) fn list(
+        &self,
+        query: &ListQuery,
+        options: StatusOptions,
+    ) -> Result<InstancePage, ClientError> {
+        let page = self.store.list(query)?;
+        let instances = page.instances.into_iter();
+        let described = instances.map(|(instance, record)| self.describe(&instance, record, options));
+        Ok(InstancePage { instances: described.collect::<Result<_, _>>()?, continuation: page.after })
+    }
+
+    pub(crate) async fn wait_for_completion(
+        &self,
+        instance: &InstanceId,
+        timeout: Duration,
+    ) -> Result<OrchestrationStatus, ClientError> {
+        let watch = self.watchers.watch(instance);
+        let deadline = self.clock.now().saturating_add(timeout);
+        let mut over = std::pin::pin!(self.clock.sleep_until(deadline));
+        loop {
+            // Armed before the look, so that an end between the two is not missed.
+            let mut finished = std::pin::pin!(watch.finished.notified());
+            finished.as_mut().enable();
+            let options = StatusOptions { show_input: true, ..StatusOptions::default() };
+            let status = self.status(instance, options)?.status;
+            let status = status.ok_or_else(|| ClientError::NotFound(instance.clone()))?;
+            if status.runtime_status.is_finished() || self.clock.now() >= deadline {
+                return Ok(status);
+            }
+            tokio::select! {
+                () = finished => {}
+                () = &mut over => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Starting an orchestration. The store decides; the engine may run the first turn beforehand, so that start and turn
+//! share one commit.
+
+use crate::{
+    ClientError, Progress, StartOptions, Started,
+    committer::NotCommitted,
+    effects::Committed,
+    engine::{Engine, run_to_end},
+    partition::Hot,
+    turn::{outcome_of, run_instance},
+};
+use durance_durable::{
+    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, RuntimeState,
+    RuntimeStatus, StartDecision, Token, TurnCommit, decide_start,
+};
+use durance_store::{IdempotencyKey, Operation, Outcome, Snapshot, StartOutcome, StartRequest, TurnOutcome};
+use futures_util::FutureExt;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+/// Instance ids that follow from an idempotency key are UUIDs (version 5) in this namespace. It must never change.
+const KEY_NAMESPACE: Uuid = Uuid::from_u128(0x6fa2_1a0e_7d5b_4d0c_9a55_1f0c_3b8e_42d7);
+
+/// The longest idempotency key, in bytes.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
+
+impl Engine {
+    /// Starts an orchestration, or says who holds its id.
+    pub(crate) async fn start(
+        self: &Arc<Self>,
+        orchestrator: &str,
+        input: Json,
+        options: StartOptions,
+    ) -> Result<Started, ClientError> {
+        let _place = self.admit()?;
+        let request = self.request(orchestrator, input, options)?;
+        let outcome =
+            if request.idempotency.is_none() && self.partition(&request.instance).claim(&request.instance) {
+                self.start_with_first_turn(request).await?
+            } else {
+                self.start_alone(request).await?
+            };
+        match outcome {
+            StartOutcome::Started { holder, .. } | StartOutcome::Repeated(holder) => {
+                Ok(Started::Started(holder))
+            }
+            StartOutcome::Existing(holder) => Ok(Started::Existing(holder)),
+            StartOutcome::AlreadyExists(holder) => Ok(Started::AlreadyExists(holder)),
+            StartOutcome::Changed(holder) => Ok(Started::Changed(holder)),
+            StartOutcome::IdempotencyMismatch => Err(ClientError::IdempotencyMismatch),
+        }
+    }
+
+    fn request(
+        &self,
+        orchestrator: &str,
+        input: Json,
+        options: StartOptions,
+    ) -> Result<StartRequest, ClientError> {
+        let module = self.executor.resolve_orchestrator(orchestrator).ok_or_else(|| {
+            ClientError::UnknownOrchestrator {
+                name: orchestrator.to_owned(),
+                known: self.executor.orchestrator_names(),
+            }
+        })?;
+        let key = options.idempotency_key.as_deref();
+        if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
+            let text = format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
+            return Err(ClientError::InvalidArgument(text));
+        }
+        let idempotency = key.map(|key| IdempotencyKey {
+            key: key.into(),
+            request_digest: digest(orchestrator, &input, &options),
+        });
+        let instance = options.instance.unwrap_or_else(|| {
+            InstanceId::from_uuid(match key {
+                Some(key) => Uuid::new_v5(&KEY_NAMESPACE, key.as_bytes()),
+                None => self.clock.new_id(),
+            })
+        });
+        Ok(StartRequest {
+            instance,
+            name: orchestrator.into(),
+            input,
+            module,
+            execution: ExecutionId(self.clock.new_id()),
+            parent: None,
+            if_exists: options.if_exists,
+            token: options.token,
+            idempotency,
+            now: self.clock.now(),
+        })
+    }
+
+    /// The start is committed; then the first turn runs.
+    async fn start_alone(self: &Arc<Self>, request: StartRequest) -> Result<StartOutcome, ClientError> {
+        let engine = Arc::clone(self);
+        run_to_end(async move {
+            let Outcome::Start(outcome) = engine.committer.commit_one(Operation::Start(request)).await?
+            else {
+                return Err(NotCommitted);
+            };
+            engine.take_effect_of_start(&outcome);
+            Ok(outcome)
+        })
+        .await
+    }
+
+    fn take_effect_of_start(self: &Arc<Self>, outcome: &StartOutcome) {
+        let StartOutcome::Started { holder, terminated, messages } = outcome else { return };
+        tracing::info!(instance_id = %holder.instance, execution_id = %holder.execution, "orchestration started");
+        if let Some(execution) = terminated {
+            self.forget(*execution);
+            self.watchers.finished(&holder.instance);
+        }
+        for message in messages {
+            self.deliver(&message.instance, message.clone().into());
+        }
+    }
+
+    /// The first turn runs before the start is decided, on what the store says now, and is committed together with it.
+    /// The caller has claimed the instance, so no other runner can be at it.
+    async fn start_with_first_turn(
+        self: &Arc<Self>,
+        request: StartRequest,
+    ) -> Result<StartOutcome, ClientError> {
+        let engine = Arc::clone(self);
+        let (reply, outcome) = oneshot::channel();
+        // The runner outlives the caller: it goes on with the instance after the start.
+        tokio::spawn(async move {
+            let instance = request.instance.clone();
+            let mut hot = None;
+            let outcome = match engine.first_turn(&request) {
+                Some(turn) => engine.commit_with_first_turn(request, turn, &mut hot).await,
+                None => engine.commit_start(request).await,
+            };
+            // Whoever asked may be gone; what was committed stands.
+            let _gone = reply.send(outcome);
+            run_instance(engine, instance, hot).await;
+        });
+        match outcome.await {
+            Ok(outcome) => Ok(outcome?),
+            Err(_ended) => Err(ClientError::Stopping),
+        }
+    }
+
+    async fn commit_start(self: &Arc<Self>, request: StartRequest) -> Result<StartOutcome, NotCommitted> {
+        let Outcome::Start(outcome) = self.committer.commit_one(Operation::Start(request)).await? else {
+            return Err(NotCommitted);
+        };
+        self.take_effect_of_start(&outcome);
+        Ok(outcome)
+    }
+
+    async fn commit_with_first_turn(
+        self: &Arc<Self>,
+        request: StartRequest,
+        turn: FirstTurn,
+        hot: &mut Option<Hot>,
+    ) -> Result<StartOutcome, NotCommitted> {
+        let committed = Committed::of(&turn.hot, &turn.commit);
+        let write = self.write_of(&turn.hot, turn.commit);
+        let compare_and_start = StartRequest { token: Some(turn.token), ..request.clone() };
+        let operations = vec![Operation::Start(compare_and_start), Operation::Turn(write)];
+        let mut outcomes = self.committer.commit(operations).await?.into_iter();
+        let (Some(Outcome::Start(start)), Some(Outcome::Turn(turned))) = (outcomes.next(), outcomes.next())
+        else {
+            return Err(NotCommitted);
+        };
+        match (&start, turned) {
+            // The turn has taken the start's own message; what else there is goes out.
+            (StartOutcome::Started { .. }, TurnOutcome::Committed { messages }) => {
+                self.take_effect_of_start(&start.without_start_message());
+                self.take_effect(&committed, messages);
+                *hot = (!committed.is_over()).then_some(turn.hot);
+                Ok(start)
+            }
+            // Something came between the look and the commit: the caller's own conditions decide.
+            (StartOutcome::Changed(_), _) => self.commit_start(request).await,
+            _ => {
+                self.take_effect_of_start(&start);
+                Ok(start)
+            }
+        }
+    }
+
+    /// Runs the first turn of a start that would be decided well now. None: the start is to be committed alone.
+    fn first_turn(&self, request: &StartRequest) -> Option<FirstTurn> {
+        let _place = self.turns.try_acquire().ok()?;
+        let snapshot = self.store.instance(&request.instance).ok()?;
+        let existing = snapshot.record.as_ref().map(|record| record.status);
+        let decision = decide_start(request.if_exists, request.token, snapshot.token, existing);
+        if !matches!(decision, StartDecision::Start | StartDecision::Replace) {
+            return None;
+        }
+        let mut hot = self.fresh(request, &snapshot)?;
+        hot.state.lock().begin_turn(request.now, vec![HistoryEvent::ExecutionStarted]);
+        // Polled once: a guest that yields takes too long for the caller to wait for its turn.
+        let progress: Progress = hot.run.resume().now_or_never()?.ok()?;
+        let outcome = outcome_of(&hot, progress);
+        let ended = hot.state.lock().end_turn(outcome, vec![0], ExecutionId(self.clock.new_id()));
+        Some(FirstTurn { hot, commit: ended?, token: snapshot.token })
+    }
+
+    fn fresh(&self, request: &StartRequest, snapshot: &Snapshot) -> Option<Hot> {
+        let record = InstanceRecord {
+            name: Arc::clone(&request.name),
+            execution: request.execution,
+            generation: snapshot.next_generation,
+            token: snapshot.token,
+            module: request.module,
+            status: RuntimeStatus::Pending,
+            created: request.now,
+            last_updated: request.now,
+            event_count: 0,
+            custom_status: None,
+            output: None,
+            failure: None,
+        };
+        let begun_with = ExecutionRecord {
+            instance: request.instance.clone(),
+            started: request.now,
+            input: request.input.clone(),
+            parent: None,
+            carryover: Vec::new(),
+        };
+        let state = Arc::new(Mutex::new(RuntimeState::new(&record, begun_with, Vec::new())));
+        let run = self.executor.orchestrator(request.module, Arc::clone(&state)).ok()?;
+        Some(Hot { execution: request.execution, module: request.module, state, run })
+    }
+}
+
+/// A first turn that was run before its start was decided.
+struct FirstTurn {
+    hot: Hot,
+    commit: TurnCommit,
+    /// What the id's token was then.
+    token: Token,
+}
+
+/// Of all that a start asks for. Each part is preceded by its length, so that no two requests have the same bytes.
+fn digest(orchestrator: &str, input: &Json, options: &StartOptions) -> [u8; 32] {
+    let instance = options.instance.as_ref().map_or("", InstanceId::as_str);
+    let mut hash = Sha256::new();
+    for part in [orchestrator, input.as_str(), instance, options.if_exists.as_str()] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}

@@ -1,0 +1,157 @@
+//! Opening and closing a task hub.
+
+use crate::{
+    Clock, FunctionExecutor, OrchestrationClient, TaskHubSettings,
+    activities::ActivityRun,
+    committer::Committer,
+    engine::Engine,
+    partition::{Delivery, Partition},
+    timers::Due,
+};
+use durance_durable::{HistoryEvent, MessageTarget, PartitionId};
+use durance_store::{OpenActivity, Operation, Recovered, StoreError, TaskHubStore};
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::watch, task::JoinSet};
+
+/// How often what was kept for a time is looked through.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// While closing: how often to look whether all is done.
+const DRAIN_LOOK: Duration = Duration::from_millis(5);
+
+/// A task hub at work on this host.
+#[derive(Debug)]
+pub struct TaskHub {
+    engine: Arc<Engine>,
+    background: JoinSet<()>,
+}
+
+impl TaskHub {
+    /// Takes the hub's partitions and goes on with all that waits in them.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn open(
+        store: Arc<dyn TaskHubStore>,
+        executor: Arc<dyn FunctionExecutor>,
+        clock: Arc<dyn Clock>,
+        settings: &TaskHubSettings,
+    ) -> Result<Self, StoreError> {
+        let leases = store.acquire("durance")?;
+        let partitions: Vec<_> = leases.iter().map(|lease| lease.partition).collect();
+        let committer = Committer::start(Arc::clone(&store), leases)
+            .map_err(|source| StoreError::Io { action: "start the committer thread".to_owned(), source })?;
+        let engine = Arc::new(Engine::new(store, executor, clock, committer, settings));
+        for partition in partitions {
+            engine.recover(partition)?;
+        }
+        let mut background = JoinSet::new();
+        background.spawn(fire_timers(Arc::clone(&engine)));
+        background.spawn(sweep(Arc::clone(&engine)));
+        Ok(Self { engine, background })
+    }
+
+    /// A client of this hub.
+    #[must_use]
+    pub fn client(&self) -> OrchestrationClient {
+        OrchestrationClient::new(Arc::clone(&self.engine))
+    }
+
+    /// Becomes `Some` when the store has failed: nothing is acknowledged any more, and the process should end.
+    #[must_use]
+    pub fn failed(&self) -> watch::Receiver<Option<Arc<StoreError>>> {
+        self.engine.committer.failed()
+    }
+
+    /// Begins nothing new, lets what is under way come to its end for at most `drain`, and commits it. What is left
+    /// over goes on after the next start.
+    pub async fn close(mut self, drain: Duration) {
+        self.engine.begin_stopping();
+        self.background.shutdown().await;
+        let clock = &self.engine.clock;
+        let deadline = clock.now().saturating_add(drain);
+        while !self.engine.is_idle() && clock.now() < deadline {
+            clock.sleep_until(clock.now().saturating_add(DRAIN_LOOK)).await;
+        }
+        self.engine.activities.stop_all();
+        self.engine.partitions.iter().for_each(Partition::clear);
+        let engine = Arc::clone(&self.engine);
+        // Joins the committer's thread: blocking.
+        if tokio::task::spawn_blocking(move || engine.committer.close()).await.is_err() {
+            tracing::error!("closing the committer has panicked");
+        }
+    }
+}
+
+impl Engine {
+    fn is_idle(&self) -> bool {
+        self.activities.is_idle() && self.partitions.iter().all(Partition::is_idle)
+    }
+
+    fn recover(self: &Arc<Self>, partition: PartitionId) -> Result<(), StoreError> {
+        for recovered in self.store.recover(partition)? {
+            match recovered {
+                Recovered::Message(message) => {
+                    let instance = message.instance.clone();
+                    self.deliver(&instance, message.into());
+                }
+                Recovered::Activity(open) => self.recover_activity(open)?,
+                Recovered::Timer(timer) => self.timers.add(Due::Timer(timer)),
+            }
+        }
+        Ok(())
+    }
+
+    fn recover_activity(self: &Arc<Self>, open: OpenActivity) -> Result<(), StoreError> {
+        let Some(record) = self.store.instance(&open.instance)?.record else { return Ok(()) };
+        let is_due = open.due.is_none_or(|due| due <= self.clock.now());
+        let run = ActivityRun { open, module: record.module, generation: record.generation };
+        if is_due {
+            self.run_activity(run);
+        } else {
+            self.timers.add(Due::Retry(run));
+        }
+        Ok(())
+    }
+
+    fn fire(self: &Arc<Self>, due: Due) {
+        match due {
+            Due::Retry(run) => self.run_activity(run),
+            Due::Timer(timer) => {
+                // Not stored: the timer is, until the turn that takes this is committed.
+                let delivery = Delivery {
+                    target: MessageTarget::Execution(timer.execution),
+                    event: HistoryEvent::TimerFired { task: timer.task },
+                    sequence: None,
+                };
+                self.deliver(&timer.instance, delivery);
+            }
+        }
+    }
+}
+
+async fn fire_timers(engine: Arc<Engine>) {
+    loop {
+        let (due, next) = engine.timers.take_due(engine.clock.now());
+        for due in due {
+            engine.fire(due);
+        }
+        match next {
+            Some(next) => tokio::select! {
+                () = engine.clock.sleep_until(next) => {}
+                () = engine.timers.earlier.notified() => {}
+            },
+            None => engine.timers.earlier.notified().await,
+        }
+    }
+}
+
+async fn sweep(engine: Arc<Engine>) {
+    loop {
+        let now = engine.clock.now();
+        if engine.committer.commit_one(Operation::Sweep { now }).await.is_err() {
+            return;
+        }
+        engine.clock.sleep_until(now.saturating_add(SWEEP_EVERY)).await;
+    }
+}

@@ -1,0 +1,93 @@
+//! What is due later: durable timers, and activities that are to be tried again.
+
+use crate::activities::ActivityRun;
+use durance_durable::{ExecutionId, TaskId, Timestamp};
+use durance_store::OpenTimer;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use tokio::sync::Notify;
+
+/// What to do when a time comes.
+#[derive(Debug, Clone)]
+pub(crate) enum Due {
+    /// Tell the orchestrator.
+    Timer(OpenTimer),
+    /// Run the next attempt.
+    Retry(ActivityRun),
+}
+
+impl Due {
+    fn key(&self) -> (Timestamp, ExecutionId, TaskId) {
+        match self {
+            Self::Timer(timer) => (timer.fire_at, timer.execution, timer.task),
+            Self::Retry(run) => (run.open.due.unwrap_or_default(), run.open.execution, run.open.call.task),
+        }
+    }
+}
+
+/// All that is due later, in memory; the store has it too.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    agenda: Mutex<Agenda>,
+    /// Something new is due first.
+    pub(crate) earlier: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Agenda {
+    by_time: BTreeMap<(Timestamp, ExecutionId, TaskId), Due>,
+    by_execution: HashMap<ExecutionId, BTreeMap<TaskId, Timestamp>>,
+}
+
+impl Timers {
+    /// Notes something for later.
+    pub(crate) fn add(&self, due: Due) {
+        let key = due.key();
+        let (time, execution, task) = key;
+        let mut agenda = self.agenda.lock();
+        let is_first = agenda.by_time.first_key_value().is_none_or(|(first, _)| key < *first);
+        agenda.by_time.insert(key, due);
+        agenda.by_execution.entry(execution).or_default().insert(task, time);
+        drop(agenda);
+        if is_first {
+            self.earlier.notify_one();
+        }
+    }
+
+    /// Forgets one.
+    pub(crate) fn remove(&self, execution: ExecutionId, task: TaskId) {
+        self.agenda.lock().remove(execution, task);
+    }
+
+    /// Forgets all of an execution that is over.
+    pub(crate) fn remove_all(&self, execution: ExecutionId) {
+        let mut agenda = self.agenda.lock();
+        for (task, time) in agenda.by_execution.remove(&execution).unwrap_or_default() {
+            agenda.by_time.remove(&(time, execution, task));
+        }
+    }
+
+    /// Takes what is due, and says when the next is.
+    pub(crate) fn take_due(&self, now: Timestamp) -> (Vec<Due>, Option<Timestamp>) {
+        let mut agenda = self.agenda.lock();
+        let mut taken = Vec::new();
+        while let Some((&(time, execution, task), _)) = agenda.by_time.first_key_value() {
+            if time > now {
+                return (taken, Some(time));
+            }
+            taken.extend(agenda.remove(execution, task));
+        }
+        (taken, None)
+    }
+}
+
+impl Agenda {
+    fn remove(&mut self, execution: ExecutionId, task: TaskId) -> Option<Due> {
+        let tasks = self.by_execution.get_mut(&execution)?;
+        let time = tasks.remove(&task)?;
+        if tasks.is_empty() {
+            self.by_execution.remove(&execution);
+        }
+        self.by_time.remove(&(time, execution, task))
+    }
+}

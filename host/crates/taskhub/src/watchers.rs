@@ -1,0 +1,44 @@
+//! Who waits for an instance to be over.
+
+use durance_durable::InstanceId;
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc};
+use tokio::sync::Notify;
+
+/// Wakes those who wait for instances to be over.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers(Mutex<HashMap<InstanceId, Arc<Notify>>>);
+
+/// A place among those who wait for one instance; given up when dropped.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    watchers: &'a Watchers,
+    instance: InstanceId,
+    pub(crate) finished: Arc<Notify>,
+}
+
+impl Watchers {
+    /// Waits for an instance from now on.
+    pub(crate) fn watch(&self, instance: &InstanceId) -> Watch<'_> {
+        let finished = Arc::clone(self.0.lock().entry(instance.clone()).or_default());
+        Watch { watchers: self, instance: instance.clone(), finished }
+    }
+
+    /// An instance is over.
+    pub(crate) fn finished(&self, instance: &InstanceId) {
+        let waiting = self.0.lock().get(instance).map(Arc::clone);
+        if let Some(waiting) = waiting {
+            waiting.notify_waiters();
+        }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.watchers.0.lock();
+        // Two: the map's and this one.
+        if waiting.get(&self.instance).is_some_and(|notify| Arc::strong_count(notify) == 2) {
+            waiting.remove(&self.instance);
+        }
+    }
+}
