@@ -1,5 +1,5 @@
 //! The Rust side of the contract in `wit/durance.wit`.
-#![expect(unsafe_code, missing_docs, reason = "generated")]
+#![expect(unsafe_code, missing_docs, clippy::mem_forget, clippy::too_many_arguments, reason = "generated")]
 
 wit_bindgen::generate!({
     path: "wit",
@@ -7,7 +7,6 @@ wit_bindgen::generate!({
     additional_derives: [PartialEq],
 });
 
-#[cfg(target_family = "wasm")]
 mod exports {
     use super::{Failure, Guest, HttpRequest, HttpResponse, Json};
     use crate::function;

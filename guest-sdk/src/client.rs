@@ -63,6 +63,7 @@ impl From<wit::ClientError> for ClientError {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OrchestrationClient(());
 
+#[expect(clippy::unused_self, reason = "the receiver says where the call is allowed")]
 impl OrchestrationClient {
     /// The client of the host that runs this function.
     pub fn new() -> Self {
@@ -189,6 +190,9 @@ impl OrchestrationClient {
     ///
     /// # Errors
     /// [`ClientError::InvalidArgument`] for a malformed id.
+    ///
+    /// # Panics
+    /// When the host breaks the contract: the links are no JSON object.
     pub fn create_http_management_payload(
         &self,
         instance_id: &str,
@@ -201,6 +205,9 @@ impl OrchestrationClient {
     ///
     /// # Errors
     /// [`ClientError::InvalidArgument`] for a malformed id.
+    ///
+    /// # Panics
+    /// When the host breaks the contract: the links are no JSON object.
     pub fn create_check_status_response(
         &self,
         _request: &Request,

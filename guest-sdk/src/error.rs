@@ -113,7 +113,7 @@ impl<E: std::error::Error + 'static> From<E> for Error {
             return Self::from_failure(failure.clone());
         }
         let failure = Failure {
-            error_type: type_name::<E>().to_owned(),
+            error_type: type_name::<E>(),
             message: error.to_string(),
             details: None,
             non_retriable: false,
@@ -148,12 +148,17 @@ fn causes(error: &dyn std::error::Error) -> Vec<Cause> {
         .collect()
 }
 
-/// `core::num::error::ParseIntError` is `ParseIntError`.
-fn type_name<E>() -> &'static str {
+/// `core::num::error::ParseIntError` is `ParseIntError`, and `std::io::error::Error` is `io::Error`.
+fn type_name<E>() -> String {
     let path = std::any::type_name::<E>();
     let without_generics = path.split_once('<').map_or(path, |(head, _)| head);
-    let last_segment = without_generics.rsplit_once("::");
-    last_segment.map_or(without_generics, |(_, name)| name)
+    let mut segments = without_generics.rsplit("::");
+    let name = segments.next().unwrap_or(without_generics);
+    let module = segments.find(|segment| *segment != "error");
+    match module {
+        Some(module) if name == "Error" => format!("{module}::Error"),
+        _ => name.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -170,6 +175,12 @@ mod tests {
         assert_eq!(error.error_type(), "ParseIntError");
         assert_eq!(error.message(), "invalid digit found in string");
         assert!(!error.is_non_retriable());
+    }
+
+    #[test]
+    fn error_type_named_error_is_told_apart_by_its_module() {
+        assert_eq!(type_name::<std::io::Error>(), "io::Error");
+        assert_eq!(type_name::<serde_json::Error>(), "serde_json::Error");
     }
 
     #[test]

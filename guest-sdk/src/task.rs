@@ -59,7 +59,10 @@ impl<T: DeserializeOwned> Future for Task<T> {
         match std::mem::replace(&mut self.state, State::Finished) {
             State::Scheduled(task) => Poll::Ready(self.result(task)),
             State::Refused(error) => Poll::Ready(Err(error)),
-            State::Finished => panic!("{} is awaited after its end", self.what),
+            State::Finished => {
+                let message = format!("{} is awaited after its end", self.what);
+                Poll::Ready(Err(Error::non_retriable("AwaitedTwice", message)))
+            }
         }
     }
 }

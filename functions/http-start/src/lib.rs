@@ -26,9 +26,7 @@ fn http_start_single(request: Request, client: OrchestrationClient) -> Result<Re
     };
 
     let snapshot = client.get_status(instance_id)?;
-    let mut options = StartOptions::default()
-        .instance_id(instance_id)
-        .if_exists(if_exists);
+    let mut options = StartOptions::default().instance_id(instance_id).if_exists(if_exists);
     // The policies that refuse also refuse when another caller was quicker since the status was read.
     if matches!(if_exists, IfExists::Reject | IfExists::ReplaceFinished) {
         options = options.token(snapshot.token);

@@ -10,12 +10,14 @@
 
 #[doc(hidden)]
 pub mod conformance;
+mod embedded;
 mod hub;
 mod memory;
 mod operation;
 mod rows;
 mod store;
 
+pub use embedded::{EmbeddedStore, RepairReport, StoreOptions, repair};
 pub use memory::MemoryStore;
 pub use operation::{
     Holder, IdempotencyKey, Operation, Outcome, PurgeOutcome, RetryTask, SendEvent, SendOutcome, StartOutcome,

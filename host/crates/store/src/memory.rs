@@ -77,7 +77,7 @@ impl Backend for MemoryRows {
 
 impl Rows for RwLockReadGuard<'_, Tables> {
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.get(&key.table).and_then(|table| table.get(&key.bytes)).cloned())
+        Ok(HashMap::get(self, &key.table).and_then(|table| table.get(&key.bytes)).cloned())
     }
 
     fn scan(&self, prefix: &Key, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {

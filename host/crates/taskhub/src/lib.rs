@@ -29,6 +29,7 @@ mod watchers;
 pub use client::{ClientError, OrchestrationClient, StartOptions, Started};
 pub use clock::{Clock, SystemClock};
 pub use executor::{ActivityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress, SharedState};
+pub use durance_store::{Holder, ListQuery, StoreError};
 pub use history_json::history_json;
 pub use settings::TaskHubSettings;
 pub use status::{InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot};

@@ -1,7 +1,7 @@
 //! Activities for tests.
 
-use durance_sdk::prelude::*;
 use durance_sdk::http;
+use durance_sdk::prelude::*;
 use serde::Deserialize;
 
 /// Answers its input.

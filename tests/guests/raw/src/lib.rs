@@ -12,10 +12,7 @@ wit_bindgen::generate!({
 });
 
 const NOT_JSON: &str = "{ this is not JSON";
-const NO_OPTIONS: ActivityOptions = ActivityOptions {
-    retry: None,
-    timeout_ms: None,
-};
+const NO_OPTIONS: ActivityOptions = ActivityOptions { retry: None, timeout_ms: None };
 
 struct Raw;
 
@@ -33,9 +30,7 @@ impl Guest for Raw {
         let orchestrators = orchestrators
             .map(|name| format!(r#"{{"name":"{name}","type":"orchestrationTrigger"}}"#))
             .join(",");
-        format!(
-            r#"{{"functions":[{{"name":"NotJsonActivity","type":"activityTrigger"}},{orchestrators}]}}"#
-        )
+        format!(r#"{{"functions":[{{"name":"NotJsonActivity","type":"activityTrigger"}},{orchestrators}]}}"#)
     }
 
     fn handle_http(_function: String, _request: HttpRequest) -> Result<HttpResponse, Failure> {

@@ -255,6 +255,8 @@ impl<'t> Parser<'t> {
             Presence::Optional
         } else if self.take("=") {
             Presence::Default(self.take_until(&['}']).to_owned())
+        } else if extent == Extent::Rest {
+            Presence::Optional
         } else {
             Presence::Required
         };

@@ -27,6 +27,7 @@ pub(crate) use read::Reader;
 pub(crate) use staged::{Change, Staged};
 pub(crate) use stored::{Counters, Opening};
 pub(crate) use transaction::{WriteBatch, read_opening};
+use transaction::Transaction;
 
 use crate::StoreError;
 use std::ops::ControlFlow;

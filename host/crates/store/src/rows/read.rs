@@ -20,14 +20,18 @@ impl Reader<'_> {
     pub(crate) fn instance(&self, id: &InstanceId) -> Result<Snapshot, StoreError> {
         let record: Option<InstanceRecord> = read(self.0, &keys::instance(id))?;
         if let Some(record) = record {
-            return Ok(Snapshot { token: record.token, record: Some(record) });
+            let next_generation = record.generation + 1;
+            return Ok(Snapshot { token: record.token, record: Some(record), next_generation });
         }
         let tombstone: Option<Tombstone> = read(self.0, &keys::tombstone(id))?;
-        let token = match tombstone {
-            Some(tombstone) => tombstone.token,
-            None => read_opening(self.0)?.horizon,
+        let (token, last_generation) = match tombstone {
+            Some(tombstone) => (tombstone.token, tombstone.generation),
+            None => {
+                let opening = read_opening(self.0)?;
+                (opening.horizon, opening.generation_floor)
+            }
         };
-        Ok(Snapshot { token, record: None })
+        Ok(Snapshot { token, record: None, next_generation: last_generation + 1 })
     }
 
     pub(crate) fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, StoreError> {
@@ -75,7 +79,7 @@ impl Reader<'_> {
             Ok(ControlFlow::Continue(()))
         })?;
         let tasks = keys::in_partition(Table::Tasks, partition);
-        let mut calls = ScheduledCalls { rows: self.0, last: None };
+        let mut calls = ScheduledCalls { rows: self.0, turn: None };
         self.0.scan(&tasks, &tasks.bytes, &mut |key, value| {
             let (instance, execution, task) = keys::read_task(key)?;
             found.push(match codec::decode(Table::Tasks, value)? {

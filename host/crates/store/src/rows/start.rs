@@ -53,7 +53,7 @@ fn start_unused(transaction: &mut Transaction<'_>, request: StartRequest) -> Res
     let last = tombstone.map_or(transaction.opening().generation_floor, |tombstone| tombstone.generation);
     let mut messages = Vec::new();
     let holder = transaction.begin_run(request, last + 1, &mut messages);
-    Ok(StartOutcome::Started { holder, messages })
+    Ok(StartOutcome::Started { holder, terminated: None, messages })
 }
 
 fn start_over(
@@ -63,18 +63,20 @@ fn start_over(
 ) -> Result<StartOutcome, StoreError> {
     let present = holder(request.instance.clone(), &existing);
     let mut messages = Vec::new();
+    let mut terminated = None;
     match decide_start(request.if_exists, request.token, existing.token, Some(existing.status)) {
         StartDecision::Changed => return Ok(StartOutcome::Changed(Some(present))),
         StartDecision::UseExisting => return Ok(StartOutcome::Existing(present)),
         StartDecision::AlreadyExists => return Ok(StartOutcome::AlreadyExists(present)),
         StartDecision::TerminateAndReplace => {
             transaction.terminate(&request.instance, &mut existing, REPLACED, request.now, &mut messages)?;
+            terminated = Some(existing.execution);
         }
         StartDecision::Start | StartDecision::Replace => {}
     }
     transaction.retire(&request.instance, &existing)?;
     let holder = transaction.begin_run(request, existing.generation + 1, &mut messages);
-    Ok(StartOutcome::Started { holder, messages })
+    Ok(StartOutcome::Started { holder, terminated, messages })
 }
 
 fn remember(

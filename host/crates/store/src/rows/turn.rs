@@ -3,14 +3,14 @@
 use super::{Table, Transaction, keys, start, stored::OpenTask};
 use crate::{StartOutcome, StartRequest, StoreError, TurnOutcome, TurnWrite};
 use durance_durable::{
-    HistoryEvent, InstanceRecord, Message, NextExecution, RuntimeStatus, TaskFailureDetails, TaskId, TurnCommit,
+    HistoryEvent, InstanceRecord, Message, MessageTarget, NextExecution, RuntimeStatus, TaskFailureDetails, TaskId, TurnCommit,
 };
 
 /// The type of failure of a sub-orchestration whose id is in use.
 const ALREADY_EXISTS: &str = "AlreadyExists";
 
 pub(super) fn apply(transaction: &mut Transaction<'_>, write: TurnWrite) -> Result<TurnOutcome, StoreError> {
-    let TurnWrite { commit, children } = write;
+    let TurnWrite { commit, children, replies } = write;
     let record = transaction.record(&commit.instance)?;
     let Some(mut record) = record.filter(|record| is_built_on(&commit, record)) else {
         return Ok(TurnOutcome::Stale);
@@ -24,6 +24,10 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, write: TurnWrite) -> Resu
         None => append(transaction, &commit, &mut record, &mut messages)?,
     }
     transaction.put(keys::instance(&commit.instance), &record);
+    if record.execution == commit.execution && !record.status.is_finished() {
+        let target = MessageTarget::Execution(record.execution);
+        messages.extend(replies.into_iter().map(|event| transaction.send(commit.instance.clone(), target, event)));
+    }
     for child in children {
         messages.extend(start_child(transaction, child)?);
     }

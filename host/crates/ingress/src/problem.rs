@@ -1,0 +1,253 @@
+//! Every error as status, public text and log text: the only place where that is decided.
+
+use crate::{
+    access::AccessError,
+    body::BodyError,
+    links::{InvalidLink, ManagementPayload},
+    query::QueryError,
+    response::{self, HttpResponse},
+};
+use durance_durable::{InvalidInstanceId, InvalidJson};
+use durance_taskhub::{ClientError, Holder};
+use http::{
+    HeaderName, HeaderValue, StatusCode,
+    header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// How long a caller should wait when the host is busy or stopping. Unit: seconds.
+const RETRY_AFTER_SECONDS: u16 = 1;
+
+/// An error on its way to the caller: `application/problem+json` of type `about:blank`.
+///
+/// Source: RFC 9457.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    detail: String,
+    members: Map<String, Value>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// What callers should not see.
+    log: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ProblemBody<'p> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'p str,
+    #[serde(flatten)]
+    members: &'p Map<String, Value>,
+}
+
+impl Problem {
+    /// What is wrong with this request, for people.
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        let (members, headers) = (Map::new(), Vec::new());
+        Self { status, detail: detail.into(), members, headers, log: None }
+    }
+
+    fn header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    fn retry_later(self) -> Self {
+        self.header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+    }
+
+    fn logged(mut self, text: impl Into<String>) -> Self {
+        self.log = Some(text.into());
+        self
+    }
+
+    /// Nothing is at this path.
+    pub(crate) fn no_such_path(path: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("nothing is at '{path}'"))
+    }
+
+    /// The path is known, the method is not; `allow` is the header.
+    pub(crate) fn wrong_method(path: &str, allow: &str) -> Self {
+        let problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, format!("'{path}' answers only {allow}"));
+        match HeaderValue::from_str(allow) {
+            Ok(allow) => problem.header(ALLOW, allow),
+            Err(_) => problem,
+        }
+    }
+
+    /// The model has it, this host does not.
+    pub(crate) fn not_offered(operation: &str) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, format!("this host does not offer {operation}"))
+    }
+
+    /// As many requests are being answered as may be.
+    pub(crate) fn too_many_requests() -> Self {
+        let detail = "the host is answering as many requests as it may; try again later";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_later()
+    }
+
+    /// A bug in the host.
+    pub(crate) fn panicked() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the host failed to answer this request; see its log")
+            .logged("answering a request has panicked")
+    }
+
+    /// The instance id is in use; the caller gets the links of who has it.
+    pub(crate) fn already_exists(holder: &Holder, links: &ManagementPayload) -> Self {
+        let detail = format!("An instance with ID '{}' already exists.", holder.instance);
+        let mut problem = Self::new(StatusCode::CONFLICT, detail);
+        if let Ok(Value::Object(links)) = serde_json::to_value(links) {
+            problem.members = links;
+        }
+        let about_holder = [
+            ("runtimeStatus", holder.status.as_str().into()),
+            ("executionId", holder.execution.to_string().into()),
+            ("generation", holder.generation.into()),
+        ];
+        problem.members.extend(about_holder.map(|(name, value)| (name.to_owned(), value)));
+        problem
+    }
+
+    /// The response, after one line in the log: an error for the host's own failures, otherwise for debugging.
+    pub(crate) fn into_response(self, method: &str, path: &str) -> HttpResponse {
+        let (status, detail) = (self.status.as_u16(), self.log.as_deref().unwrap_or(&self.detail));
+        if self.status.is_server_error() && self.status != StatusCode::NOT_IMPLEMENTED {
+            tracing::error!(status, method, path, "{detail}");
+        } else {
+            tracing::debug!(status, method, path, "{detail}");
+        }
+        let body = ProblemBody {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Unknown"),
+            status,
+            detail: &self.detail,
+            members: &self.members,
+        };
+        let body = serde_json::to_vec(&body).expect("our own values can be written as JSON");
+        let mut response = response::with_body(self.status, Some("application/problem+json"), body.into());
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AccessError::NoHost => Self::new(StatusCode::BAD_REQUEST, detail),
+            AccessError::ForeignHost(_) | AccessError::ForeignOrigin(_) => Self::new(StatusCode::FORBIDDEN, detail),
+            AccessError::KeyNeeded(_) => unauthorized(detail),
+        }
+    }
+}
+
+impl From<InvalidLink> for Problem {
+    fn from(error: InvalidLink) -> Self {
+        unauthorized(error.to_string())
+    }
+}
+
+fn unauthorized(detail: String) -> Problem {
+    let challenge = HeaderValue::from_static("FunctionsKey");
+    Problem::new(StatusCode::UNAUTHORIZED, detail).header(WWW_AUTHENTICATE, challenge)
+}
+
+impl From<QueryError> for Problem {
+    fn from(error: QueryError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error.to_string())
+    }
+}
+
+impl From<InvalidInstanceId> for Problem {
+    fn from(error: InvalidInstanceId) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error.to_string())
+    }
+}
+
+impl From<InvalidJson> for Problem {
+    fn from(error: InvalidJson) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, format!("the body is {error}"))
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        let status = match error {
+            BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Broken(_) | BodyError::NotText => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<ClientError> for Problem {
+    fn from(error: ClientError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ClientError::InvalidArgument(_) | ClientError::UnknownOrchestrator { .. } => {
+                Self::new(StatusCode::BAD_REQUEST, detail)
+            }
+            ClientError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            ClientError::Finished { .. } => Self::new(StatusCode::GONE, detail),
+            ClientError::NotFinished { .. } => Self::new(StatusCode::PRECONDITION_FAILED, detail),
+            ClientError::IdempotencyMismatch => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            ClientError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_later(),
+            ClientError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_later(),
+            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the store cannot be read or written; see the host's log")
+                .logged(detail),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{body_json, header};
+    use durance_durable::InstanceId;
+    use serde_json::json;
+
+    #[test]
+    fn problem_is_written_as_the_standard_says() {
+        let response = Problem::wrong_method("/x", "GET, HEAD").into_response("POST", "/x");
+        assert_eq!(response.status(), 405);
+        assert_eq!(header(&response, "content-type"), "application/problem+json");
+        assert_eq!(header(&response, "allow"), "GET, HEAD");
+        let expected = json!({
+            "type": "about:blank", "title": "Method Not Allowed", "status": 405, "detail": "'/x' answers only GET, HEAD",
+        });
+        assert_eq!(body_json(response), expected);
+    }
+
+    #[test]
+    fn client_errors_have_the_statuses_of_the_model() {
+        let instance = || InstanceId::new("a").unwrap();
+        let status = durance_durable::RuntimeStatus::Running;
+        let table = [
+            (ClientError::InvalidArgument(String::new()), 400, ""),
+            (ClientError::UnknownOrchestrator { name: String::new(), known: vec![] }, 400, ""),
+            (ClientError::NotFound(instance()), 404, ""),
+            (ClientError::Finished { instance: instance(), status }, 410, ""),
+            (ClientError::NotFinished { instance: instance(), status }, 412, ""),
+            (ClientError::IdempotencyMismatch, 422, ""),
+            (ClientError::Busy, 429, "1"),
+            (ClientError::Stopping, 503, "1"),
+            (ClientError::Store(durance_taskhub::StoreError::Poisoned), 500, ""),
+        ];
+        for (error, expected, retry_after) in table {
+            let text = error.to_string();
+            let response = Problem::from(error).into_response("POST", "/");
+            assert_eq!(response.status(), expected, "{text}");
+            assert_eq!(header(&response, "retry-after"), retry_after, "{text}");
+        }
+    }
+
+    #[test]
+    fn inside_of_a_failure_stays_in_the_log() {
+        let problem = Problem::from(ClientError::Store(durance_taskhub::StoreError::Poisoned));
+        let body = body_json(problem.into_response("GET", "/"));
+        assert_eq!(body["detail"], "the store cannot be read or written; see the host's log");
+    }
+}

@@ -1,0 +1,71 @@
+//! The command line, exactly as typed. What it means together with `durance.toml` is in [`crate::config`].
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// A serverless function host for WebAssembly components with durable orchestrations.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a function app.
+    Start(StartArgs),
+    /// Look after the data of a function app.
+    #[command(subcommand)]
+    Store(StoreCommand),
+}
+
+/// Options of `durance start`. Each also comes from the environment, and most from the table `[host]` of `durance.toml`;
+/// the command line is stronger than the environment, and that is stronger than the file.
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    /// The function app: the folder that has durance.toml in it.
+    #[arg(value_name = "APP FOLDER", default_value = ".", env = "DURANCE_APP")]
+    pub(crate) app: PathBuf,
+
+    /// Where to listen; port 0 picks a free one [default: 127.0.0.1:7071]
+    #[arg(long, value_name = "ADDR:PORT", env = "DURANCE_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Where instances, keys and compiled functions are kept [default: .durance in the app folder]
+    #[arg(long, value_name = "FOLDER", env = "DURANCE_DATA")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Ask for keys on loopback too; on any other address they are always asked for.
+    #[arg(long, env = "DURANCE_REQUIRE_KEYS")]
+    pub(crate) require_keys: bool,
+
+    /// How log lines on standard error look [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT", env = "DURANCE_LOG_FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+
+    /// Which log lines appear, in the syntax of tracing's EnvFilter, for example `warn` or `info,durance::guest=debug`
+    /// [default: info]
+    #[arg(long, value_name = "FILTER", env = "DURANCE_LOG")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Remove a last write that a crash cut off before it was acknowledged.
+    Repair {
+        /// The data folder.
+        #[arg(long, value_name = "FOLDER", env = "DURANCE_DATA")]
+        data: PathBuf,
+    },
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}

@@ -1,0 +1,106 @@
+//! Every setting, from the command line, the environment and `durance.toml`, in that order of strength.
+
+use crate::{
+    cli::{LogFormat, StartArgs},
+    manifest::{Manifest, ManifestError},
+};
+use durance_taskhub::TaskHubSettings;
+use durance_wasm::WasmSettings;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+/// Where the host listens if nobody says otherwise: the port of the model's local runtime.
+const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7071);
+
+/// What `durance start` needs to know.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// The app's name.
+    pub(crate) name: String,
+    /// The component files.
+    pub(crate) components: Vec<PathBuf>,
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// Where everything is kept.
+    pub(crate) data: PathBuf,
+    /// Whether keys are asked for on loopback.
+    pub(crate) require_keys: bool,
+    /// How log lines look.
+    pub(crate) log_format: LogFormat,
+    /// Which there are.
+    pub(crate) log: String,
+    /// Before every route.
+    pub(crate) route_prefix: String,
+    /// How long links are good for.
+    pub(crate) link_lifetime: Duration,
+    /// How long a stop waits.
+    pub(crate) drain: Duration,
+    /// The longest request body, in bytes.
+    pub(crate) request_body_bytes: usize,
+    /// Requests under way at one time.
+    pub(crate) concurrent_requests: usize,
+    /// For the engine.
+    pub(crate) task_hub: TaskHubSettings,
+    /// For the functions.
+    pub(crate) wasm: WasmSettings,
+}
+
+/// The settings cannot be used. The text says which and what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    #[error("durance.toml: allowed_outbound_hosts: {0}")]
+    OutboundHost(#[from] durance_wasm::InvalidHostPattern),
+}
+
+impl Config {
+    /// Reads the app's manifest and puts the arguments on top.
+    pub(crate) fn read(args: StartArgs) -> Result<Self, ConfigError> {
+        let manifest = Manifest::read(&args.app)?;
+        let components = manifest.component_files(&args.app)?;
+        let host = manifest.host;
+        let limits = manifest.limits;
+        let data_in_app = host.data.unwrap_or_else(|| PathBuf::from(".durance"));
+        let mut wasm = WasmSettings::default();
+        let mut task_hub = TaskHubSettings::default();
+        wasm.allowed_outbound_hosts =
+            manifest.allowed_outbound_hosts.iter().map(|host| host.parse()).collect::<Result<_, _>>()?;
+        set(&mut wasm.memory_bytes_max, limits.memory_bytes);
+        set(&mut wasm.value_bytes_max, limits.value_bytes);
+        set(&mut wasm.response_body_bytes_max, limits.response_body_bytes);
+        set(&mut wasm.http_timeout, limits.http_timeout_ms.map(Duration::from_millis));
+        set(&mut wasm.activity_timeout, limits.activity_timeout_ms.map(Duration::from_millis));
+        set(&mut wasm.turn_cpu_budget, limits.turn_cpu_ms.map(Duration::from_millis));
+        set(&mut wasm.http_calls_max, limits.concurrent_http_functions);
+        set(&mut wasm.activities_max, limits.concurrent_activities);
+        set(&mut task_hub.hot_instances, limits.hot_instances);
+        set(&mut task_hub.concurrent_activities, limits.concurrent_activities.map(|max| max as usize));
+        Ok(Self {
+            name: manifest.name,
+            components,
+            listen: args.listen.or(host.listen).unwrap_or(LISTEN_DEFAULT),
+            data: args.data.unwrap_or_else(|| args.app.join(data_in_app)),
+            require_keys: args.require_keys || host.require_keys.unwrap_or(false),
+            log_format: args.log_format.or(host.log_format).unwrap_or(LogFormat::Text),
+            log: args.log.or(host.log).unwrap_or_else(|| "info".to_owned()),
+            route_prefix: host.route_prefix.unwrap_or_else(|| "api".to_owned()),
+            link_lifetime: Duration::from_secs(host.link_lifetime_seconds.unwrap_or(7 * 24 * 3600)),
+            drain: Duration::from_secs(host.drain_seconds.unwrap_or(10)),
+            request_body_bytes: limits.request_body_bytes.unwrap_or(16 * 1024 * 1024),
+            concurrent_requests: limits.concurrent_requests.unwrap_or(4_096),
+            task_hub,
+            wasm,
+        })
+    }
+}
+
+/// Puts a value that was given in the place of the default.
+fn set<T>(setting: &mut T, given: Option<T>) {
+    if let Some(value) = given {
+        *setting = value;
+    }
+}
