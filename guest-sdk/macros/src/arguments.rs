@@ -125,3 +125,36 @@ fn one_of(literal: LitStr, what: &str, known: &[&str]) -> syn::Result<LitStr> {
     let message = format!("unknown {what}; there are `{known}`");
     Err(syn::Error::new(literal.span(), message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::quote;
+
+    fn refusal(tokens: TokenStream) -> String {
+        let result = HttpTriggerArguments::parse(tokens).map(|_| ());
+        result.expect_err("these arguments are wrong").to_string()
+    }
+
+    #[test]
+    fn every_argument_is_read() {
+        let tokens = quote!(name = "A-1", auth = "admin", methods("GET", "post"), route = "a/{b?}");
+        let arguments = HttpTriggerArguments::parse(tokens).expect("right");
+        assert_eq!(arguments.name.map(|name| name.value()).as_deref(), Some("A-1"));
+        assert_eq!(arguments.auth.map(|auth| auth.value()).as_deref(), Some("admin"));
+        assert_eq!(arguments.route.map(|route| route.value()).as_deref(), Some("a/{b?}"));
+        let methods: Vec<_> = arguments.methods.iter().flatten().map(LitStr::value).collect();
+        assert_eq!(methods, ["get", "post"]);
+    }
+
+    #[test]
+    fn wrong_arguments_are_refused_with_the_right_ones() {
+        assert!(refusal(quote!(path = "a")).contains("`route = \"…\"`"));
+        assert!(refusal(quote!(auth = "user")).contains("`anonymous`, `function`, `admin`"));
+        assert!(refusal(quote!(methods("fetch"))).contains("`get`, `head`, `post`"));
+        assert!(refusal(quote!(methods())).contains("leave `methods` out"));
+        assert!(refusal(quote!(route = "/a")).contains("begins without `/`"));
+        assert!(refusal(quote!(name = "a b")).contains("begins with a letter"));
+        assert!(refusal(quote!(name = "a", name = "a")).contains("given twice"));
+    }
+}

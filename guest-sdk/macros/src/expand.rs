@@ -103,7 +103,18 @@ fn checked_parameters(
             if signature.inputs.is_empty() { &signature.ident } else { &signature.inputs };
         return Err(syn::Error::new_spanned(parameters, shape));
     }
+    if let Some(borrowed) = signature.inputs.iter().find_map(borrowed_type) {
+        let message = "a function owns what it takes: write the type without `&`, `String` for `&str`";
+        return Err(syn::Error::new_spanned(borrowed, message));
+    }
     Ok(signature.inputs.len())
+}
+
+fn borrowed_type(parameter: &FnArg) -> Option<&Type> {
+    let FnArg::Typed(parameter) = parameter else {
+        return None;
+    };
+    matches!(*parameter.ty, Type::Reference(_)).then_some(&parameter.ty)
 }
 
 /// Calls the function and makes a `Result` with the SDK's error type of what it returns.
@@ -126,4 +137,54 @@ fn returns_result(output: &ReturnType) -> bool {
         return false;
     };
     path.path.segments.last().is_some_and(|segment| segment.ident == "Result")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_quote;
+
+    fn refusal(result: syn::Result<TokenStream>) -> String {
+        result.expect_err("this function is wrong").to_string()
+    }
+
+    #[test]
+    fn orchestrator_that_is_not_async_is_refused() {
+        let function = parse_quote!(
+            fn hello(ctx: OrchestrationContext) {}
+        );
+        let refusal = refusal(orchestrator(&NameArgument::default(), &function));
+        assert_eq!(refusal, "an orchestrator is an `async fn`: it waits with `.await`");
+    }
+
+    #[test]
+    fn function_with_too_many_parameters_is_told_its_shape() {
+        let function = parse_quote!(
+            fn add(a: u8, b: u8, c: u8) {}
+        );
+        let refusal = refusal(activity(&NameArgument::default(), &function));
+        assert_eq!(refusal, "an activity takes nothing, (input: T) or (input: T, context: ActivityContext)");
+    }
+
+    #[test]
+    fn borrowed_parameter_is_refused() {
+        let function = parse_quote!(
+            fn hello(name: &str) {}
+        );
+        let refusal = refusal(activity(&NameArgument::default(), &function));
+        assert!(refusal.contains("`String` for `&str`"), "{refusal}");
+    }
+
+    #[test]
+    fn plain_return_value_is_wrapped_and_a_result_keeps_its_error() {
+        let plain = parse_quote!(
+            fn plain(n: u8) -> u8 {}
+        );
+        let fallible = parse_quote!(
+            async fn fallible(n: u8) -> anyhow::Result<u8> {}
+        );
+        let expanded = |function| activity(&NameArgument::default(), function).expect("right").to_string();
+        assert!(expanded(&plain).contains("Ok (plain (_input))"));
+        assert!(expanded(&fallible).contains("fallible (_input) . await . map_err"));
+    }
 }

@@ -124,8 +124,12 @@ mod tests {
         for (policy, if_live, if_finished) in table {
             let decide = |existing| decide_start(policy, None, Token(1), existing);
             assert_eq!(decide(None), D::Start, "{policy}");
-            live.map(|status| assert_eq!(decide(Some(status)), if_live, "{policy} {status}"));
-            finished.map(|status| assert_eq!(decide(Some(status)), if_finished, "{policy} {status}"));
+            for status in live {
+                assert_eq!(decide(Some(status)), if_live, "{policy} {status}");
+            }
+            for status in finished {
+                assert_eq!(decide(Some(status)), if_finished, "{policy} {status}");
+            }
         }
     }
 

@@ -28,7 +28,7 @@ pub struct StartOptions {
 
 /// Answer to a start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Started {
+pub enum StartAnswer {
     /// A new run was started, by this call or by an earlier one with the same idempotency key.
     Started(Holder),
     /// The policy says to use this run.
@@ -111,7 +111,7 @@ impl OrchestrationClient {
         orchestrator: &str,
         input: Json,
         options: StartOptions,
-    ) -> Result<Started, ClientError> {
+    ) -> Result<StartAnswer, ClientError> {
         self.engine.start(orchestrator, input, options).await
     }
 

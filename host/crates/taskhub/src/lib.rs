@@ -26,10 +26,10 @@ mod timers;
 mod turn;
 mod watchers;
 
-pub use client::{ClientError, OrchestrationClient, StartOptions, Started};
+pub use client::{ClientError, OrchestrationClient, StartAnswer, StartOptions};
 pub use clock::{Clock, SystemClock};
-pub use executor::{ActivityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress, SharedState};
 pub use durance_store::{Holder, ListQuery, StoreError};
+pub use executor::{ActivityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress, SharedState};
 pub use history_json::history_json;
 pub use settings::TaskHubSettings;
 pub use status::{InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot};

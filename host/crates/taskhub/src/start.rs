@@ -2,7 +2,7 @@
 //! share one commit.
 
 use crate::{
-    ClientError, Progress, StartOptions, Started,
+    ClientError, Progress, StartAnswer, StartOptions,
     committer::NotCommitted,
     effects::Committed,
     engine::{Engine, run_to_end},
@@ -34,7 +34,7 @@ impl Engine {
         orchestrator: &str,
         input: Json,
         options: StartOptions,
-    ) -> Result<Started, ClientError> {
+    ) -> Result<StartAnswer, ClientError> {
         let _place = self.admit()?;
         let request = self.request(orchestrator, input, options)?;
         let outcome =
@@ -45,11 +45,11 @@ impl Engine {
             };
         match outcome {
             StartOutcome::Started { holder, .. } | StartOutcome::Repeated(holder) => {
-                Ok(Started::Started(holder))
+                Ok(StartAnswer::Started(holder))
             }
-            StartOutcome::Existing(holder) => Ok(Started::Existing(holder)),
-            StartOutcome::AlreadyExists(holder) => Ok(Started::AlreadyExists(holder)),
-            StartOutcome::Changed(holder) => Ok(Started::Changed(holder)),
+            StartOutcome::Existing(holder) => Ok(StartAnswer::Existing(holder)),
+            StartOutcome::AlreadyExists(holder) => Ok(StartAnswer::AlreadyExists(holder)),
+            StartOutcome::Changed(holder) => Ok(StartAnswer::Changed(holder)),
             StartOutcome::IdempotencyMismatch => Err(ClientError::IdempotencyMismatch),
         }
     }

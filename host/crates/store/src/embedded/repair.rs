@@ -57,6 +57,7 @@ pub fn repair(path: &Path) -> Result<RepairReport, StoreError> {
 /// # Errors
 /// [`StoreError::TornBatch`] or [`StoreError::Damaged`].
 pub(super) fn settle(folder: &Folder, acknowledged: &Acknowledged) -> Result<Option<u64>, StoreError> {
+    let t0 = std::time::Instant::now();
     let scan = checked_scan(folder, acknowledged)?;
     if let Some(journal) = &scan.active {
         match scan.tail {
@@ -70,6 +71,7 @@ pub(super) fn settle(folder: &Folder, acknowledged: &Acknowledged) -> Result<Opt
             write_again(journal, &last.place)?;
         }
     }
+    eprintln!("settle {:?}", t0.elapsed());
     Ok(scan.last.map(|last| last.commit))
 }
 

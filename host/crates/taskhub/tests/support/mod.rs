@@ -2,12 +2,12 @@
 
 use durance_durable::{
     ActivityOptions, ContinueAsNew, GuestFault, InstanceId, Json, ModuleHash, RuntimeState, RuntimeStatus,
-    TaskFailureDetails, TaskId, Timestamp,
+    TaskFailureDetails, TaskId,
 };
 use durance_store::{MemoryStore, TaskHubStore};
 use durance_taskhub::{
     ActivityCall, ExecutorError, FunctionExecutor, OrchestrationClient, OrchestrationStatus, OrchestratorRun,
-    Progress, SharedState, StartOptions, Started, SystemClock, TaskHub, TaskHubSettings,
+    Progress, SharedState, StartAnswer, StartOptions, SystemClock, TaskHub, TaskHubSettings,
 };
 use futures_util::future::BoxFuture;
 use std::{
@@ -29,7 +29,10 @@ type Activity = Arc<dyn Fn(ActivityCall) -> BoxFuture<'static, Result<Json>> + S
 pub(crate) struct Context(SharedState);
 
 impl Context {
-    fn with<T>(&self, call: impl FnOnce(&mut RuntimeState) -> std::result::Result<T, GuestFault>) -> Result<T> {
+    fn with<T>(
+        &self,
+        call: impl FnOnce(&mut RuntimeState) -> std::result::Result<T, GuestFault>,
+    ) -> Result<T> {
         call(&mut self.0.lock()).map_err(|fault| fault.failure())
     }
 
@@ -39,10 +42,6 @@ impl Context {
 
     pub(crate) fn is_replaying(&self) -> bool {
         self.0.lock().is_replaying()
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.0.lock().now()
     }
 
     pub(crate) fn schedule(&self, name: &str, input: &str) -> Result<TaskId> {
@@ -140,8 +139,7 @@ impl FunctionExecutor for App {
     ) -> std::result::Result<Box<dyn OrchestratorRun>, ExecutorError> {
         let name = state.lock().name().to_owned();
         let orchestrator = self.orchestrators.get(name.as_str()).cloned();
-        let orchestrator =
-            orchestrator.ok_or(ExecutorError::Component { module, why: "gone".to_owned() })?;
+        let orchestrator = orchestrator.ok_or(ExecutorError::Component { module, why: "gone".to_owned() })?;
         Ok(Box::new(Run { state, orchestrator, guest: None }))
     }
 
@@ -203,7 +201,7 @@ impl Hub {
         Self::open_on(self.store, app, &TaskHubSettings::default())
     }
 
-    pub(crate) async fn start(&self, orchestrator: &str, id: &str, input: &str) -> Started {
+    pub(crate) async fn start(&self, orchestrator: &str, id: &str, input: &str) -> StartAnswer {
         let options = StartOptions { instance: Some(instance(id)), ..StartOptions::default() };
         self.client.start_new(orchestrator, json(input), options).await.unwrap()
     }

@@ -1,0 +1,100 @@
+//! Asking about one instance, or listing many.
+
+use super::{
+    ManagementApi, set,
+    status::{HistoryValues, StatusJson},
+};
+use crate::{
+    problem::Problem,
+    query::Query,
+    request::Admitted,
+    response::{self, HttpResponse},
+};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use durance_durable::{InstanceId, RuntimeStatus};
+use durance_taskhub::{ClientError, ListQuery, StatusOptions};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{LOCATION, RETRY_AFTER},
+};
+
+/// Source: the status query of the model. Unit: seconds.
+const RETRY_AFTER_STATUS: u16 = 5;
+
+const PAGE_SIZE_DEFAULT: usize = 100;
+const PAGE_SIZE_MAX: usize = 1000;
+
+/// In a request where to go on, in a response that there is more.
+const CONTINUATION_HEADER: HeaderName = HeaderName::from_static("x-ms-continuation-token");
+
+impl ManagementApi {
+    /// 200 for a finished instance, 202 for a live one.
+    pub(super) fn status(
+        &self,
+        request: Admitted<'_>,
+        query: &Query<'_>,
+        instance: &InstanceId,
+    ) -> Result<HttpResponse, Problem> {
+        let options = StatusOptions {
+            show_input: query.flag("showInput", true)?,
+            show_history: query.flag("showHistory", false)?,
+            execution: query.read("executionId", "an execution's id: 32 hexadecimal digits", |id| id.parse().ok())?,
+        };
+        let show_output = query.flag("showHistoryOutput", false)?;
+        let fail_on_failure = query.flag("returnInternalServerErrorOnFailure", false)?;
+        let snapshot = self.client.get_status(instance, options)?;
+        let status = snapshot.status.ok_or_else(|| ClientError::NotFound(instance.clone()))?;
+        let code = match status.runtime_status {
+            RuntimeStatus::Failed if fail_on_failure => StatusCode::INTERNAL_SERVER_ERROR,
+            finished if finished.is_finished() => StatusCode::OK,
+            _ => StatusCode::ACCEPTED,
+        };
+        let values = if show_output { HistoryValues::Shown } else { HistoryValues::Hidden };
+        let mut response = response::json(code, &StatusJson::new(&status, values));
+        if code == StatusCode::ACCEPTED {
+            set(response.headers_mut(), LOCATION, request.uri());
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_STATUS));
+        }
+        Ok(response)
+    }
+
+    /// 200 with a page of statuses.
+    pub(super) fn list(&self, headers: &HeaderMap, query: &Query<'_>) -> Result<HttpResponse, Problem> {
+        let show_input = query.flag("showInput", true)?;
+        let list = ListQuery {
+            statuses: statuses(query)?,
+            created_from: query.time("createdTimeFrom")?,
+            created_to: query.time("createdTimeTo")?,
+            id_prefix: query.text("instanceIdPrefix").map(str::to_owned),
+            after: continuation(headers)?,
+            page_size: page_size(query)?,
+        };
+        let page = self.client.list_instances(&list, StatusOptions { show_input, ..StatusOptions::default() })?;
+        let statuses: Vec<_> =
+            page.instances.iter().map(|status| StatusJson::new(status, HistoryValues::Hidden)).collect();
+        let mut response = response::json(StatusCode::OK, &statuses);
+        if let Some(next) = page.continuation {
+            set(response.headers_mut(), CONTINUATION_HEADER, BASE64_URL_SAFE_NO_PAD.encode(next.as_str()));
+        }
+        Ok(response)
+    }
+}
+
+fn statuses(query: &Query<'_>) -> Result<Vec<RuntimeStatus>, Problem> {
+    let known = "a list of Running, Completed, ContinuedAsNew, Failed, Canceled, Terminated, Pending, Suspended";
+    Ok(query.list("runtimeStatus", known, |name| name.parse().ok())?)
+}
+
+fn page_size(query: &Query<'_>) -> Result<usize, Problem> {
+    let read = |text: &str| text.parse().ok().filter(|size| (1..=PAGE_SIZE_MAX).contains(size));
+    let size = query.read("top", format!("a number from 1 to {PAGE_SIZE_MAX}"), read)?;
+    Ok(size.unwrap_or(PAGE_SIZE_DEFAULT))
+}
+
+fn continuation(headers: &HeaderMap) -> Result<Option<InstanceId>, Problem> {
+    let Some(token) = headers.get(CONTINUATION_HEADER).filter(|token| !token.is_empty()) else { return Ok(None) };
+    let decoded = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
+    let id = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|id| InstanceId::new(&id).ok());
+    let detail = "the continuation token is not one of this host; send it as the page before gave it";
+    id.map(Some).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, detail))
+}

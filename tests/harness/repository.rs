@@ -1,0 +1,36 @@
+//! Where things are in the repository.
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root.
+#[must_use]
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the repository")
+}
+
+/// The folder with the components that were built of the functions in `folder`.
+///
+/// # Panics
+/// They have not been built.
+#[must_use]
+pub fn components_in(folder: &str) -> PathBuf {
+    let built = repository().join(folder).join("target/wasm32-wasip2/release");
+    let has_components = built.read_dir().is_ok_and(|entries| {
+        entries.flatten().any(|entry| entry.path().extension().is_some_and(|extension| extension == "wasm"))
+    });
+    assert!(has_components, "no components in {folder}: run `cargo build --release` there, or `make test`");
+    built
+}
+
+/// The program under test: the one beside the test's own target folder, or `DURANCE_BIN`.
+pub(crate) fn program() -> PathBuf {
+    let path = std::env::var_os("DURANCE_BIN").map_or_else(built_program, PathBuf::from);
+    assert!(path.is_file(), "{} is missing: run `cargo build --release -p durance`", path.display());
+    path
+}
+
+/// Test executables are in `deps`, beside the program.
+fn built_program() -> PathBuf {
+    let test = std::env::current_exe().expect("the test is an executable");
+    test.ancestors().nth(2).expect("the test is in a target folder").join("durance")
+}
