@@ -1,15 +1,15 @@
-//! The real program as a child process.
+//! The host: started, killed, stopped, started again.
 
-use crate::{AppFolder, Client, repository::program, wait::{PATIENCE, eventually_blocking}};
-use rustix::process::{Pid, Signal, kill_process};
+use crate::{
+    AppFolder, Client,
+    process::Process,
+    wait::{PATIENCE, eventually_blocking},
+};
 use std::{
-    ffi::OsString,
-    fmt,
-    io::{BufRead as _, BufReader, Read},
+    ffi::{OsStr, OsString},
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError, mpsc},
-    thread,
+    process::ExitStatus,
+    sync::Arc,
 };
 use tempfile::TempDir;
 
@@ -51,21 +51,13 @@ impl Launch {
     /// Starts a host and waits until it listens.
     ///
     /// # Panics
-    /// It does not; the message has all that it said.
+    /// It does not; what it said is shown.
     #[must_use]
     pub fn start(&self) -> Host {
-        let (mut child, output) = self.spawn();
-        let stdout = child.stdout.take().expect("it is piped");
-        let (say, first_line) = mpsc::channel();
-        output.collect(stdout, Some(say));
-        let Ok(line) = first_line.recv_timeout(PATIENCE) else {
-            // Killed first: it may hang without a word.
-            let _already_gone = child.kill();
-            let status = child.wait().expect("a child can be waited for");
-            panic!("the host did not start ({status}):\n{output}");
-        };
+        let (process, lines) = Process::spawn(self.command_line());
+        let line = lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("the host did not start"));
         let url = line.strip_prefix(BANNER).unwrap_or_else(|| panic!("the first line is '{line}'"));
-        Host { url: url.trim().to_owned(), child: Some(child), output, launch: self.clone() }
+        Host { url: url.trim().to_owned(), process, launch: self.clone() }
     }
 
     /// Starts a host that is to refuse, and waits until it has ended.
@@ -74,26 +66,21 @@ impl Launch {
     /// It does not end.
     #[must_use]
     pub fn start_fails(&self) -> FailedStart {
-        let (mut child, output) = self.spawn();
-        output.collect(child.stdout.take().expect("it is piped"), None);
-        let status = wait_for_end(&mut child, &output);
-        FailedStart { status, text: output.settled() }
+        let (mut process, _lines) = Process::spawn(self.command_line());
+        let status = process.wait();
+        FailedStart { status, text: process.said() }
     }
 
-    fn spawn(&self) -> (Child, Output) {
-        let mut command = Command::new(program());
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("DURANCE_") {
-                command.env_remove(name);
-            }
-        }
-        command.arg("start").arg(self.app.path()).args(["--listen", "127.0.0.1:0", "--data"]);
-        command.arg(self.data.path()).args(&self.arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program can be started");
-        let output = Output::default();
-        output.collect(child.stderr.take().expect("it is piped"), None);
-        (child, output)
+    fn command_line(&self) -> Vec<OsString> {
+        let fixed: [&OsStr; 6] = [
+            "start".as_ref(),
+            self.app.path().as_ref(),
+            "--listen".as_ref(),
+            "127.0.0.1:0".as_ref(),
+            "--data".as_ref(),
+            self.data.path().as_ref(),
+        ];
+        fixed.into_iter().map(OsStr::to_owned).chain(self.arguments.iter().cloned()).collect()
     }
 }
 
@@ -106,12 +93,11 @@ pub struct FailedStart {
     pub text: String,
 }
 
-/// A running host. Killed when dropped; if the test fails it first says what it has said.
+/// A running host. Killed when dropped; if the test fails it first shows what it has said.
 #[derive(Debug)]
 pub struct Host {
     url: String,
-    child: Option<Child>,
-    output: Output,
+    process: Process,
     launch: Launch,
 }
 
@@ -136,8 +122,8 @@ impl Host {
 
     /// All that it has said so far, on standard output and standard error.
     #[must_use]
-    pub fn output(&self) -> String {
-        self.output.to_string()
+    pub fn said(&self) -> String {
+        self.process.said()
     }
 
     /// Waits until it has said a line that contains all of `parts`, and gives the first such line.
@@ -147,31 +133,19 @@ impl Host {
     #[must_use]
     pub fn says(&self, parts: &[&str]) -> String {
         eventually_blocking(&format!("a line with {parts:?}"), || {
-            let output = self.output();
-            output.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
+            let said = self.said();
+            said.lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned)
         })
-    }
-
-    /// Whether the process is still there.
-    ///
-    /// # Panics
-    /// The system does not say.
-    #[must_use]
-    pub fn is_alive(&mut self) -> bool {
-        let child = self.child.as_mut().expect("only an end takes it");
-        child.try_wait().expect("a child can be asked about").is_none()
     }
 
     /// Ends it with SIGKILL, as a crash would, and waits until it is gone.
     ///
     /// # Panics
     /// It had ended by itself.
+    #[must_use]
     pub fn crash(mut self) -> Launch {
-        let mut child = self.child.take().expect("only an end takes it");
-        let ended = child.try_wait().expect("a child can be asked about");
-        assert!(ended.is_none(), "the host ended by itself ({ended:?}):\n{}", self.output);
-        child.kill().expect("a child can be killed");
-        child.wait().expect("a child can be waited for");
+        self.assert_alive();
+        self.process.kill();
         self.launch.clone()
     }
 
@@ -179,39 +153,20 @@ impl Host {
     ///
     /// # Panics
     /// Its exit status is not 0.
+    #[must_use]
     pub fn stop(mut self) -> Launch {
-        let mut child = self.child.take().expect("only an end takes it");
-        kill_process(Pid::from_child(&child), Signal::TERM).expect("a child can be signalled");
-        let status = wait_for_end(&mut child, &self.output);
-        assert!(status.success(), "the host ended with {status}:\n{}", self.output);
+        self.process.terminate();
+        let status = self.process.wait();
+        assert!(status.success(), "the host ended with {status}");
         self.launch.clone()
     }
-}
 
-impl Drop for Host {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("--- the host's output:\n{}", self.output);
-        }
-        if let Some(mut child) = self.child.take() {
-            // There is nothing to do about a failure here.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-fn wait_for_end(child: &mut Child, output: &Output) -> ExitStatus {
-    let deadline = std::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some(status) = child.try_wait().expect("a child can be asked about") {
-            return status;
-        }
-        if std::time::Instant::now() > deadline {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("the host did not end within {PATIENCE:?}:\n{output}");
-        }
-        thread::sleep(std::time::Duration::from_millis(10));
+    /// Checks that the process is still there.
+    ///
+    /// # Panics
+    /// It is not.
+    pub fn assert_alive(&mut self) {
+        let ended = self.process.ended();
+        assert!(ended.is_none(), "the host ended by itself: {ended:?}");
     }
 }

@@ -5,12 +5,13 @@ mod client;
 mod host;
 mod loopback;
 mod orchestrations;
+mod process;
 mod repository;
 mod shared;
 mod wait;
 
 pub use app::AppFolder;
-pub use client::{Client, Reply};
+pub use client::{Client, NoAnswer, Reply};
 pub use host::{FailedStart, Host, Launch};
 pub use loopback::LoopbackServer;
 pub use orchestrations::{MANAGEMENT, is_finished, run_of};

@@ -1,7 +1,8 @@
 //! Waiting for a condition, with a deadline.
 
 use std::{
-    future::Future,
+    fmt::Display,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -14,13 +15,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 /// After [`PATIENCE`]; the message says what did not happen.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+pub async fn eventually<T, D: Display>(what: impl Fn() -> D, look: impl AsyncFn() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {}", what());
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -35,7 +36,7 @@ pub fn eventually_blocking<T>(what: &str, mut look: impl FnMut() -> Option<T>) -
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(PAUSE);
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        thread::sleep(PAUSE);
     }
 }

@@ -2,14 +2,12 @@
 //!
 //! The function's name says which one.
 
-use durance::functions::orchestration_context::{
+mod bindings;
+
+use bindings::durance::functions::orchestration_context::{
     ActivityOptions, call_activity, take_result, wait_any, wait_for_external_event,
 };
-
-wit_bindgen::generate!({
-    path: "../../../guest-sdk/wit",
-    world: "function-app",
-});
+use bindings::{Failure, Guest, HttpRequest, HttpResponse, Json};
 
 const NOT_JSON: &str = "{ this is not JSON";
 const NO_OPTIONS: ActivityOptions = ActivityOptions { retry: None, timeout_ms: None };
@@ -64,4 +62,4 @@ impl Guest for Raw {
     }
 }
 
-export!(Raw);
+bindings::export!(Raw with_types_in bindings);
