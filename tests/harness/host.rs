@@ -114,6 +114,12 @@ impl Host {
         Client::new(&self.url)
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// What it was started with.
     #[must_use]
     pub fn launch(&self) -> &Launch {

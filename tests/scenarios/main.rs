@@ -1,1 +1,18 @@
-fn main() {}
+//! Every promise that can be seen from outside: the real program, real functions, HTTP. One module per theme.
+
+mod bad_apps;
+mod client_calls;
+mod determinism;
+mod faults;
+mod http_triggers;
+mod keys;
+mod limits;
+mod listing;
+mod logs;
+mod management;
+mod outbound;
+mod pinning;
+mod policies;
+mod samples;
+mod sandbox;
+mod singleton;

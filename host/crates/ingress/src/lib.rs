@@ -1,6 +1,9 @@
 #![forbid(unsafe_code)]
 mod access;
+mod admin;
 mod body;
+mod functions;
+mod gateway;
 mod keys;
 mod links;
 mod management;
@@ -9,5 +12,6 @@ mod query;
 mod request;
 mod response;
 mod routing;
+mod server;
 #[cfg(test)]
 mod testing;

@@ -49,6 +49,11 @@ impl Problem {
         Self { status, detail: detail.into(), members, headers, log: None }
     }
 
+    /// What it will be answered with.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     fn header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
         self.headers.push((name, value.into()));
         self
@@ -66,6 +71,17 @@ impl Problem {
     /// Nothing is at this path.
     pub(crate) fn no_such_path(path: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("nothing is at '{path}'"))
+    }
+
+    /// What decodes to no text names nothing.
+    pub(crate) fn malformed_path() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "the path is not percent-encoded UTF-8")
+    }
+
+    /// The request's target is longer than it may be.
+    pub(crate) fn uri_too_long(bytes_max: usize) -> Self {
+        let detail = format!("the URI is longer than {bytes_max} bytes, which is the most that this host takes");
+        Self::new(StatusCode::URI_TOO_LONG, detail)
     }
 
     /// The path is known, the method is not; `allow` is the header.

@@ -1,13 +1,20 @@
 //! What the tests of this crate share.
 
 use crate::response::HttpResponse;
-use durance_durable::Timestamp;
-use durance_taskhub::Clock;
+use durance_durable::{GuestFault, Json, ModuleHash, RuntimeState, TaskFailureDetails, TaskId, Timestamp};
+use durance_store::MemoryStore;
+use durance_taskhub::{
+    ActivityCall, Clock, ExecutorError, FunctionExecutor, OrchestratorRun, Progress, SharedState, SystemClock, TaskHub,
+    TaskHubSettings,
+};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use uuid::Uuid;
@@ -56,4 +63,65 @@ pub(crate) fn body_text(response: HttpResponse) -> String {
 /// The body of a response as JSON.
 pub(crate) fn body_json(response: HttpResponse) -> Value {
     serde_json::from_str(&body_text(response)).unwrap()
+}
+
+/// A hub in memory with three orchestrators: `Echo` gives its input, `Fail` fails, `Wait` gives the data of event `Go`.
+pub(crate) fn open_task_hub() -> TaskHub {
+    let store = Arc::new(MemoryStore::new(4));
+    TaskHub::open(store, Arc::new(App), Arc::new(SystemClock), &TaskHubSettings::default()).unwrap()
+}
+
+#[derive(Debug)]
+struct App;
+
+const ORCHESTRATORS: [&str; 3] = ["Echo", "Fail", "Wait"];
+
+impl FunctionExecutor for App {
+    fn resolve_orchestrator(&self, name: &str) -> Option<ModuleHash> {
+        ORCHESTRATORS.contains(&name).then_some(ModuleHash([7; 32]))
+    }
+
+    fn orchestrator_names(&self) -> Vec<String> {
+        ORCHESTRATORS.map(str::to_owned).to_vec()
+    }
+
+    fn orchestrator(&self, _: ModuleHash, state: SharedState) -> Result<Box<dyn OrchestratorRun>, ExecutorError> {
+        Ok(Box::new(Run { state, event: None }))
+    }
+
+    fn activity(&self, _: ActivityCall) -> BoxFuture<'_, Result<Json, TaskFailureDetails>> {
+        Box::pin(async { Err(TaskFailureDetails::new("UnknownActivity", "there are none")) })
+    }
+}
+
+struct Run {
+    state: SharedState,
+    /// What `Wait` waits for.
+    event: Option<TaskId>,
+}
+
+impl OrchestratorRun for Run {
+    fn resume(&mut self) -> BoxFuture<'_, Result<Progress, ExecutorError>> {
+        let progress = run(&mut self.state.lock(), &mut self.event).unwrap();
+        Box::pin(std::future::ready(Ok(progress)))
+    }
+}
+
+fn run(state: &mut RuntimeState, event: &mut Option<TaskId>) -> Result<Progress, GuestFault> {
+    if event.is_none() && !state.poll_start()? {
+        return Ok(Progress::Waiting);
+    }
+    match state.name() {
+        "Echo" => return Ok(Progress::Returned(Ok(state.input().clone()))),
+        "Fail" => return Ok(Progress::Returned(Err(TaskFailureDetails::new("Broken", "no luck")))),
+        _ => {}
+    }
+    let task = match *event {
+        Some(task) => task,
+        None => *event.insert(state.wait_for_external_event("Go")?),
+    };
+    match state.wait_any(&[task])? {
+        Some(_) => state.take_result(task).map(Progress::Returned),
+        None => Ok(Progress::Waiting),
+    }
 }

@@ -143,3 +143,81 @@ fn event_type(event: &HistoryEvent) -> &'static str {
         HistoryEvent::ContinueAsNew { .. } => "ContinueAsNew",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use durance_durable::{ActivityOptions, CreateTimer, RuntimeStatus, ScheduleTask, TaskFailureDetails};
+
+    fn turns() -> Vec<Turn> {
+        let json = |text: &str| Json::parse(text).unwrap();
+        let call = |task, name: &str| {
+            HistoryEvent::TaskScheduled(ScheduleTask {
+                task: TaskId(task),
+                name: name.into(),
+                input: json("1"),
+                options: ActivityOptions::default(),
+            })
+        };
+        let turn = |time, events| Turn { time: Timestamp::from_nanos(time), events };
+        let timer = CreateTimer { task: TaskId(2), fire_at: Timestamp::from_nanos(9) };
+        vec![
+            turn(
+                1,
+                vec![
+                    HistoryEvent::ExecutionStarted,
+                    call(0, "A"),
+                    call(1, "B"),
+                    HistoryEvent::TimerCreated(timer),
+                ],
+            ),
+            turn(2, vec![HistoryEvent::TaskCompleted { task: TaskId(0), result: json("{\"a\":[2]}") }]),
+            turn(
+                3,
+                vec![
+                    HistoryEvent::TaskFailed {
+                        task: TaskId(1),
+                        failure: TaskFailureDetails::new("Oops", "no"),
+                    },
+                    HistoryEvent::ExecutionCompleted {
+                        status: RuntimeStatus::Completed,
+                        output: Some(json("3")),
+                        failure: None,
+                    },
+                ],
+            ),
+        ]
+    }
+
+    fn shaped(show_output: bool) -> Value {
+        Value::Array(history_json("F", &turns(), show_output, |time| time.as_nanos().to_string()))
+    }
+
+    #[test]
+    fn what_a_task_was_scheduled_with_is_folded_into_its_end_and_an_open_task_keeps_its_row() {
+        let expected = json!([
+            { "EventType": "ExecutionStarted", "Timestamp": "1", "FunctionName": "F" },
+            { "EventType": "TimerCreated", "Timestamp": "1", "TaskId": 2, "FireAt": "9" },
+            {
+                "EventType": "TaskCompleted", "Timestamp": "2", "TaskId": 0, "ScheduledTime": "1",
+                "FunctionName": "A",
+            },
+            {
+                "EventType": "TaskFailed", "Timestamp": "3", "TaskId": 1, "ScheduledTime": "1",
+                "FunctionName": "B", "Reason": "Oops: no",
+                "Details": {
+                    "errorType": "Oops", "message": "no", "details": null, "nonRetriable": false, "causes": [],
+                },
+            },
+            { "EventType": "ExecutionCompleted", "Timestamp": "3", "OrchestrationStatus": "Completed" },
+        ]);
+        assert_eq!(shaped(false), expected);
+    }
+
+    #[test]
+    fn inputs_and_results_are_shown_when_asked_for() {
+        let rows = shaped(true);
+        assert_eq!((&rows[2]["Input"], &rows[2]["Result"]), (&json!(1), &json!({ "a": [2] })));
+        assert_eq!(rows[4]["Result"], json!(3));
+    }
+}

@@ -201,7 +201,7 @@ impl Engine {
         // Polled once: a guest that yields takes too long for the caller to wait for its turn.
         let progress: Progress = hot.run.resume().now_or_never()?.ok()?;
         let outcome = outcome_of(&hot, progress);
-        let ended = hot.state.lock().end_turn(outcome, vec![0], ExecutionId(self.clock.new_id()));
+        let ended = hot.state.lock().end_turn(outcome, vec![0], || ExecutionId(self.clock.new_id()));
         Some(FirstTurn { hot, commit: ended?, token: snapshot.token })
     }
 

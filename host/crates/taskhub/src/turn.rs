@@ -80,8 +80,7 @@ impl Engine {
                 Err(error) => return TurnEnd::Postponed { mail, why: error.to_string() },
             },
         };
-        let next = ExecutionId(self.clock.new_id());
-        let ended = hot.state.lock().end_turn(outcome, taken, next);
+        let ended = hot.state.lock().end_turn(outcome, taken, || ExecutionId(self.clock.new_id()));
         let Some(commit) = ended else { return TurnEnd::Done(Some(hot)) };
         let committed = Committed::of(&hot, &commit);
         let write = self.write_of(&hot, commit);

@@ -22,9 +22,14 @@ impl RuntimeState {
     /// Ends the turn that was begun; none if nothing is to be written, because all that came in was stale and nothing of
     /// it was in the inbox.
     ///
-    /// `taken` are the sequence numbers of the inbox messages that it began with; `next` is the id of the execution
+    /// `taken` are the sequence numbers of the inbox messages that it began with; `next` gives the id of the execution
     /// that follows if the orchestrator continues as new.
-    pub fn end_turn(&mut self, outcome: Outcome, taken: Vec<u64>, next: ExecutionId) -> Option<TurnCommit> {
+    pub fn end_turn(
+        &mut self,
+        outcome: Outcome,
+        taken: Vec<u64>,
+        next: impl FnOnce() -> ExecutionId,
+    ) -> Option<TurnCommit> {
         let outcome = self.checked(outcome);
         let mut events = self.take_events();
         if outcome == Outcome::Waiting && events.is_empty() && taken.is_empty() {
@@ -88,7 +93,7 @@ impl RuntimeState {
     fn conclude(
         &mut self,
         outcome: Outcome,
-        next: ExecutionId,
+        next: impl FnOnce() -> ExecutionId,
         commit: &mut TurnCommit,
     ) -> Option<HistoryEvent> {
         match outcome {
@@ -103,7 +108,7 @@ impl RuntimeState {
             }
             Outcome::Returned(Ok(output)) => {
                 if let Some(again) = self.continue_as_new.take() {
-                    return Some(self.go_on(again, next, commit));
+                    return Some(self.go_on(again, next(), commit));
                 }
                 commit.status = RuntimeStatus::Completed;
                 commit.output = Some(output);

@@ -43,11 +43,11 @@ fn begin(state: &mut RuntimeState, time: u64, events: &[HistoryEvent]) -> bool {
 }
 
 fn wait(state: &mut RuntimeState) -> TurnCommit {
-    state.end_turn(Outcome::Waiting, Vec::new(), NEXT).expect("something to write")
+    state.end_turn(Outcome::Waiting, Vec::new(), || NEXT).expect("something to write")
 }
 
 fn returns(state: &mut RuntimeState, output: &str) -> TurnCommit {
-    state.end_turn(Outcome::Returned(Ok(json(output))), Vec::new(), NEXT).expect("something to write")
+    state.end_turn(Outcome::Returned(Ok(json(output))), Vec::new(), || NEXT).expect("something to write")
 }
 
 fn call(state: &mut RuntimeState, name: &str, input: &str) -> Result<TaskId, GuestFault> {
@@ -260,7 +260,7 @@ fn a_cancelled_timer_is_noted_and_does_not_fire() {
     assert_eq!(event, Ok(TaskId(1)));
     state.begin_turn(Timestamp::from_nanos(60), vec![HistoryEvent::TimerFired { task: timer }]);
     assert_eq!(state.wait_any(&[TaskId(1)]), Ok(None));
-    assert_eq!(state.end_turn(Outcome::Waiting, Vec::new(), NEXT), None, "a stale event is not written");
+    assert_eq!(state.end_turn(Outcome::Waiting, Vec::new(), || NEXT), None, "a stale event is not written");
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn termination_ends_the_instance_without_running_it() {
     let events = vec![HistoryEvent::ExecutionTerminated { reason: "enough".into() }];
     let begun = state.begin_turn(Timestamp::from_nanos(30), events);
     assert_eq!(begun, BeginTurn::Terminate("enough".into()));
-    let commit = state.end_turn(Outcome::Terminated("enough".into()), vec![5], NEXT).unwrap();
+    let commit = state.end_turn(Outcome::Terminated("enough".into()), vec![5], || NEXT).unwrap();
     assert_eq!((commit.status, commit.output), (RuntimeStatus::Terminated, Some(json("\"enough\""))));
     assert_eq!((commit.base_event_count, commit.taken), (4, vec![5]));
     assert_eq!(commit.turn.events.len(), 2);
@@ -345,7 +345,7 @@ fn a_failed_orchestrator_does_not_continue_as_new() {
     state.continue_as_new(ContinueAsNew { input: json("8"), preserve_unprocessed_events: true });
     let failure = TaskFailureDetails::new("Oops", "no");
     let outcome = Outcome::Returned(Err(failure.clone()));
-    let commit = state.end_turn(outcome, Vec::new(), NEXT).unwrap();
+    let commit = state.end_turn(outcome, Vec::new(), || NEXT).unwrap();
     assert_eq!((commit.status, commit.failure, commit.next), (RuntimeStatus::Failed, Some(failure), None));
 }
 

@@ -12,7 +12,7 @@ use crate::{
     response::{self, HttpResponse},
 };
 use durance_durable::{IfExists, InstanceId, Json, RuntimeStatus};
-use durance_taskhub::{Holder, OrchestrationStatus, StartOptions, Started};
+use durance_taskhub::{Holder, OrchestrationStatus, StartAnswer, StartOptions};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{LOCATION, RETRY_AFTER},
@@ -53,11 +53,11 @@ impl ManagementApi {
         let started = self.client.start_new(&start.function, start.input, options).await?;
         let links = |holder: &Holder| self.links.payload(&request.origin(), &holder.instance);
         let holder = match started {
-            Started::Started(holder) | Started::Existing(holder) => holder,
-            Started::AlreadyExists(holder) | Started::Changed(Some(holder)) => {
+            StartAnswer::Started(holder) | StartAnswer::Existing(holder) => holder,
+            StartAnswer::AlreadyExists(holder) | StartAnswer::Changed(Some(holder)) => {
                 return Err(Problem::already_exists(&holder, &links(&holder)));
             }
-            Started::Changed(None) => unreachable!("a start without a token cannot find it changed"),
+            StartAnswer::Changed(None) => unreachable!("a start without a token cannot find it changed"),
         };
         if let Some(wait) = wait {
             let status = self.client.wait_for_completion(&holder.instance, wait).await?;

@@ -3,8 +3,11 @@
 //! *Invariant:* pure. Nothing here knows of HTTP bodies, functions or keys.
 
 mod constraint;
+mod matching;
 mod router;
+mod specificity;
 mod template;
 
-pub use router::{MethodSet, RouteDefinition, RouteError, RouteMatch, RouteParameters, Router};
+pub use matching::RouteParameters;
+pub use router::{MethodSet, RouteDefinition, RouteError, RouteMatch, Router};
 pub use template::TemplateError;

@@ -1,7 +1,6 @@
 //! The language of route templates: `products/{category:alpha}/{id:int?}`.
 
 use super::constraint::Constraint;
-use std::sync::Arc;
 
 /// A parsed route template.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ pub(crate) enum Part {
 /// A named place in a template.
 #[derive(Debug)]
 pub(crate) struct Parameter {
-    pub(crate) name: Arc<str>,
+    pub(crate) name: String,
     pub(crate) constraints: Vec<Constraint>,
     pub(crate) presence: Presence,
 }
@@ -263,7 +262,7 @@ impl<'t> Parser<'t> {
         if !self.take("}") {
             return self.error(format!("'}}' is missing after parameter '{name}'"));
         }
-        Ok((Parameter { name: name.into(), constraints, presence }, extent))
+        Ok((Parameter { name: name.to_owned(), constraints, presence }, extent))
     }
 
     fn constraint(&mut self) -> Result<Constraint, TemplateError> {

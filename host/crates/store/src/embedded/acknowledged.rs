@@ -2,35 +2,44 @@
 
 use super::folder::{Folder, io_error, write_durably};
 use crate::StoreError;
+use parking_lot::Mutex;
 use std::{
     fs::{self, File},
     io::{self, Seek, SeekFrom, Write},
     path::PathBuf,
-    sync::atomic::{AtomicU64, Ordering},
 };
 
-/// The number of the highest commit that was acknowledged: a store that recovered less has lost data.
+/// How far a store had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Progress {
+    /// The highest commit that was acknowledged: a store that recovers less has lost data.
+    pub commit: u64,
+    /// Batches with lower sequence numbers are in tables, and needed in a journal no more.
+    pub in_tables_below: u64,
+}
+
+/// The file with the [`Progress`].
 ///
 /// It is written behind each commit and before its acknowledgement, but synced only when the store closes. After the
 /// death of the process it is exact, and after a loss of power a lower bound.
 ///
-/// Two slots, written in turn, each a number and its checksum: one that is torn leaves the other.
+/// Two slots, written in turn, each with a checksum: one that is torn leaves the other.
 #[derive(Debug)]
 pub(super) struct Acknowledged {
     path: PathBuf,
     file: File,
-    commit: AtomicU64,
+    progress: Mutex<Progress>,
 }
 
-const SLOT_BYTES: usize = 16;
+const SLOT_BYTES: usize = 24;
 
 /// Between the slots: more than any disk writes at once.
-const SLOT_DISTANCE: u64 = 4096;
+const SLOT_DISTANCE: usize = 4096;
 
 impl Acknowledged {
     /// Writes the file of an empty store.
     pub(super) fn create(folder: &Folder) -> Result<(), StoreError> {
-        write_durably(&path(folder), &slot(0))
+        write_durably(&path(folder), &slot(Progress::default()))
     }
 
     /// # Errors
@@ -43,24 +52,26 @@ impl Acknowledged {
             }
             content => content.map_err(|error| io_error("read", &path, error))?,
         };
-        let slots = [0, SLOT_DISTANCE as usize].map(|at| content.get(at..at + SLOT_BYTES).and_then(read_slot));
-        let Some(commit) = slots.into_iter().flatten().max() else {
+        let slots = [0, SLOT_DISTANCE].map(|at| content.get(at..at + SLOT_BYTES).and_then(read_slot));
+        let Some(progress) = slots.into_iter().flatten().max_by_key(|progress| progress.commit) else {
             return Err(folder.damaged(format!("{} cannot be read", path.display())));
         };
         let file = File::options().write(true).open(&path).map_err(|error| io_error("open", &path, error))?;
-        Ok(Self { path, file, commit: AtomicU64::new(commit) })
+        Ok(Self { path, file, progress: Mutex::new(progress) })
     }
 
-    pub(super) fn commit(&self) -> u64 {
-        self.commit.load(Ordering::Relaxed)
+    pub(super) fn progress(&self) -> Progress {
+        *self.progress.lock()
     }
 
-    /// Notes that a commit is durable. Called by one thread at a time.
-    pub(super) fn note(&self, commit: u64) -> Result<(), StoreError> {
+    /// Notes that a commit is durable.
+    pub(super) fn note(&self, progress: Progress) -> Result<(), StoreError> {
+        let mut noted = self.progress.lock();
+        let at = if progress.commit.is_multiple_of(2) { 0 } else { SLOT_DISTANCE };
         let mut file = &self.file;
-        let write = file.seek(SeekFrom::Start((commit % 2) * SLOT_DISTANCE)).and_then(|_| file.write_all(&slot(commit)));
+        let write = file.seek(SeekFrom::Start(at as u64)).and_then(|_| file.write_all(&slot(progress)));
         write.map_err(|error| io_error("write", &self.path, error))?;
-        self.commit.store(commit, Ordering::Relaxed);
+        *noted = progress;
         Ok(())
     }
 
@@ -74,20 +85,19 @@ fn path(folder: &Folder) -> PathBuf {
     folder.store().join("acknowledged")
 }
 
-fn slot(commit: u64) -> [u8; SLOT_BYTES] {
-    let number = commit.to_le_bytes();
-    let checksum = xxhash_rust::xxh3::xxh3_64(&number).to_le_bytes();
-    let mut slot = [0; SLOT_BYTES];
-    for (to, from) in slot.iter_mut().zip(number.into_iter().chain(checksum)) {
-        *to = from;
-    }
+fn slot(progress: Progress) -> Vec<u8> {
+    let mut slot = [progress.commit.to_le_bytes(), progress.in_tables_below.to_le_bytes()].concat();
+    let checksum = xxhash_rust::xxh3::xxh3_64(&slot);
+    slot.extend(checksum.to_le_bytes());
     slot
 }
 
-fn read_slot(bytes: &[u8]) -> Option<u64> {
-    let (number, checksum) = bytes.split_first_chunk()?;
-    let is_whole = xxhash_rust::xxh3::xxh3_64(number).to_le_bytes() == checksum;
-    is_whole.then(|| u64::from_le_bytes(*number))
+fn read_slot(bytes: &[u8]) -> Option<Progress> {
+    let (commit, rest) = bytes.split_first_chunk()?;
+    let (in_tables_below, _) = rest.split_first_chunk()?;
+    let [commit, in_tables_below] = [*commit, *in_tables_below].map(u64::from_le_bytes);
+    let progress = Progress { commit, in_tables_below };
+    (slot(progress) == bytes).then_some(progress)
 }
 
 #[cfg(test)]
@@ -100,14 +110,14 @@ mod tests {
         let folder = Folder::lock(data.path()).unwrap();
         let acknowledged = folder.prepare().unwrap();
         for commit in 1..=5 {
-            acknowledged.note(commit).unwrap();
+            acknowledged.note(Progress { commit, in_tables_below: 0 }).unwrap();
         }
-        assert_eq!(Acknowledged::open(&folder).unwrap().commit(), 5);
+        assert_eq!(Acknowledged::open(&folder).unwrap().progress().commit, 5);
 
         let mut content = fs::read(&acknowledged.path).unwrap();
-        content[SLOT_DISTANCE as usize + 1] ^= 1;
+        content[SLOT_DISTANCE + 1] ^= 1;
         fs::write(&acknowledged.path, &content).unwrap();
-        assert_eq!(Acknowledged::open(&folder).unwrap().commit(), 4);
+        assert_eq!(Acknowledged::open(&folder).unwrap().progress().commit, 4);
 
         content[1] ^= 1;
         fs::write(&acknowledged.path, &content).unwrap();

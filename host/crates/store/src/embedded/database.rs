@@ -1,7 +1,7 @@
 //! Rows in fjall.
 
 use super::{
-    acknowledged::Acknowledged,
+    acknowledged::{Acknowledged, Progress},
     folder::Folder,
     table_key::{COUNTERS_KEY, behind, from_parts, on_disk},
 };
@@ -10,7 +10,7 @@ use crate::{
     hub::Backend,
     rows::{Change, Counters, Key, Rows, Table, Visit, WriteBatch, counters_row, decode},
 };
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use std::{fmt, io};
 
 /// fjall allows no less. Journals that are full are deleted once what they hold is in tables.
@@ -66,6 +66,11 @@ impl EmbeddedRows {
         Ok(counters.unwrap_or_default().commit)
     }
 
+    /// Every batch with a lower sequence number is in tables: each one has the counters, so this holds for all rows.
+    fn in_tables_below(&self) -> u64 {
+        self.rows.tree.get_highest_persisted_seqno().map_or(0, |highest| highest + 1)
+    }
+
     pub(super) fn folder(&self) -> &Folder {
         &self.folder
     }
@@ -94,7 +99,7 @@ impl Backend for EmbeddedRows {
             fjall::Error::Poisoned => StoreError::Poisoned,
             error => StoreError::Io { action: "write to the store".to_owned(), source: into_io(error) },
         })?;
-        self.acknowledged.note(batch.counters.commit)
+        self.acknowledged.note(Progress { commit: batch.counters.commit, in_tables_below: self.in_tables_below() })
     }
 }
 

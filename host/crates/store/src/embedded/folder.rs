@@ -59,7 +59,7 @@ impl Folder {
             self.create()?;
         }
         let acknowledged = Acknowledged::open(self)?;
-        if acknowledged.commit() == 0 && !self.database().join("version").exists() {
+        if acknowledged.progress().commit == 0 && !self.database().join("version").exists() {
             // What a crash left of a database that was not all made.
             remove_if_there(&self.database())?;
         }

@@ -10,6 +10,7 @@ mod journal;
 mod repair;
 mod scan;
 mod table_key;
+mod trim;
 
 pub use repair::{RepairReport, repair};
 
@@ -62,15 +63,17 @@ impl EmbeddedStore {
         assert!(options.partition_count > 0, "a hub has at least one partition");
         let folder = Folder::lock(path)?;
         let acknowledged = folder.prepare()?;
-        let last_commit = repair::settle(&folder, &acknowledged)?;
+        let progress = acknowledged.progress();
+        let last_commit = repair::settle(&folder, progress)?;
         let rows = EmbeddedRows::open(folder, acknowledged)?;
-        let expected = last_commit.unwrap_or_default().max(rows.acknowledged().commit());
+        let expected = last_commit.unwrap_or_default().max(progress.commit);
         let recovered = rows.last_commit()?;
         if recovered < expected {
             return Err(rows.folder().damaged(format!(
                 "it holds commits up to {recovered}, but commit {expected} was acknowledged"
             )));
         }
+        trim::forget_whole_journals(rows.folder())?;
         Ok(Self { hub: Hub::open(rows, options.partition_count)? })
     }
 

@@ -1,13 +1,14 @@
 //! Settling what a crash left at the end of the journal.
 
 use super::{
-    acknowledged::Acknowledged,
+    acknowledged::Progress,
     folder::{Folder, io_error, sync_folder, write_durably},
-    scan::{Scan, Tail, scan},
+    scan::{Journal, Scan, Tail, scan},
+    trim::trim,
 };
 use crate::StoreError;
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{Read, Seek, SeekFrom, Write},
     ops::Range,
     path::{Path, PathBuf},
@@ -38,17 +39,16 @@ pub enum RepairReport {
 pub fn repair(path: &Path) -> Result<RepairReport, StoreError> {
     let folder = Folder::lock_existing(path)?;
     let acknowledged = folder.prepared()?;
-    let scan = checked_scan(&folder, &acknowledged)?;
-    let (Some(journal), Tail::Torn { at, end, .. }) = (&scan.active, &scan.tail) else {
+    let scan = checked_scan(&folder, acknowledged.progress())?;
+    let (Some(journal), Tail::Torn { end, .. }) = (scan.journals.last(), &scan.tail) else {
         return Ok(RepairReport::NothingToDo);
     };
-    let content = fs::read(journal).map_err(|error| io_error("read", journal, error))?;
-    let removed = content.get(*at..*end).unwrap_or_default();
+    let removed = read_range(&journal.path, journal.end..*end)?;
     let next_commit = scan.last.as_ref().map_or(1, |last| last.commit + 1);
     let copy = folder.store().join(format!("removed-commit-{next_commit}"));
-    write_durably(&copy, removed)?;
+    write_durably(&copy, &removed)?;
     sync_folder(&folder.store())?;
-    cut(journal, *at)?;
+    cut(journal)?;
     Ok(RepairReport::Removed { bytes: removed.len(), copy })
 }
 
@@ -56,60 +56,66 @@ pub fn repair(path: &Path) -> Result<RepairReport, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::TornBatch`] or [`StoreError::Damaged`].
-pub(super) fn settle(folder: &Folder, acknowledged: &Acknowledged) -> Result<Option<u64>, StoreError> {
-    let t0 = std::time::Instant::now();
-    let scan = checked_scan(folder, acknowledged)?;
-    if let Some(journal) = &scan.active {
+pub(super) fn settle(folder: &Folder, progress: Progress) -> Result<Option<u64>, StoreError> {
+    let scan = checked_scan(folder, progress)?;
+    if let Some(active) = scan.journals.last() {
         match scan.tail {
             Tail::Clean => {}
-            Tail::Unfinished { at } => cut(journal, at)?,
+            Tail::Unfinished => cut(active)?,
             Tail::Torn { why, .. } => {
                 return Err(StoreError::TornBatch { path: folder.path().to_owned(), why: why.to_owned() });
             }
         }
-        if let Some(last) = scan.last.as_ref().filter(|_| scan.last_is_in_active) {
-            write_again(journal, &last.place)?;
-        }
+        write_again(active)?;
     }
-    eprintln!("settle {:?}", t0.elapsed());
+    scan.journals.iter().try_for_each(|journal| trim(folder, journal))?;
     Ok(scan.last.map(|last| last.commit))
 }
 
 /// What the journals hold, if it is all that was acknowledged.
-fn checked_scan(folder: &Folder, acknowledged: &Acknowledged) -> Result<Scan, StoreError> {
-    let scan = scan(folder)?;
-    let acknowledged = acknowledged.commit();
+fn checked_scan(folder: &Folder, progress: Progress) -> Result<Scan, StoreError> {
+    let scan = scan(folder, progress.in_tables_below)?;
     match &scan.last {
-        Some(last) if last.commit < acknowledged => Err(folder.damaged(format!(
-            "its journals hold commits up to {}, but commit {acknowledged} was acknowledged",
-            last.commit
+        Some(last) if last.commit < progress.commit => Err(folder.damaged(format!(
+            "its journals hold commits up to {}, but commit {} was acknowledged",
+            last.commit, progress.commit
         ))),
         _ => Ok(scan),
     }
 }
 
-fn cut(journal: &Path, length: usize) -> Result<(), StoreError> {
+/// Cuts off what follows the whole batches of a journal.
+fn cut(journal: &Journal) -> Result<(), StoreError> {
     let cut = || {
-        let file = File::options().write(true).open(journal)?;
-        file.set_len(length as u64)?;
+        let file = File::options().write(true).open(&journal.path)?;
+        file.set_len(journal.end as u64)?;
         file.sync_all()
     };
-    cut().map_err(|error| io_error("cut", journal, error))
+    cut().map_err(|error| io_error("cut", &journal.path, error))
 }
 
 /// Writes the last batch over itself and syncs it.
 ///
 /// A batch whose sync failed is still in the system's cache, where it was read from just now; but the system takes it
 /// for written, and no later sync would write it. What is shown as durable from here on must be.
-fn write_again(journal: &Path, place: &Range<usize>) -> Result<(), StoreError> {
+fn write_again(journal: &Journal) -> Result<(), StoreError> {
+    let batch = read_range(&journal.path, journal.last_from..journal.end)?;
     let write = || {
-        let mut file = File::options().read(true).write(true).open(journal)?;
-        let mut batch = vec![0; place.len()];
-        file.seek(SeekFrom::Start(place.start as u64))?;
-        file.read_exact(&mut batch)?;
-        file.seek(SeekFrom::Start(place.start as u64))?;
+        let mut file = File::options().write(true).open(&journal.path)?;
+        file.seek(SeekFrom::Start(journal.last_from as u64))?;
         file.write_all(&batch)?;
         file.sync_data()
     };
-    write().map_err(|error| io_error("sync", journal, error))
+    write().map_err(|error| io_error("sync", &journal.path, error))
+}
+
+pub(super) fn read_range(path: &Path, range: Range<usize>) -> Result<Vec<u8>, StoreError> {
+    let read = || {
+        let mut file = File::open(path)?;
+        let mut bytes = vec![0; range.len()];
+        file.seek(SeekFrom::Start(range.start as u64))?;
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|error| io_error("read", path, error))
 }

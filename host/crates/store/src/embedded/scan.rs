@@ -18,12 +18,22 @@ const SEQUENCE_NUMBER_STEP_MAX: u64 = u32::MAX as u64;
 pub(super) struct Scan {
     /// The last whole batch of all. None: there is no batch.
     pub last: Option<Batch>,
-    /// The journal that is written to. None: there is no journal.
-    pub active: Option<PathBuf>,
-    /// Whether `last` is in the active journal.
-    pub last_is_in_active: bool,
-    /// What is behind `last` in the active journal.
+    /// The oldest first; the last one is the one that is written to.
+    pub journals: Vec<Journal>,
+    /// What is behind the last journal's whole batches.
     pub tail: Tail,
+}
+
+/// What is whole in a journal.
+#[derive(Debug)]
+pub(super) struct Journal {
+    pub path: PathBuf,
+    /// Where the first batch begins that is not in tables.
+    pub needed_from: usize,
+    /// Where the last whole batch begins.
+    pub last_from: usize,
+    /// Where it ends.
+    pub end: usize,
 }
 
 /// What follows the last whole batch.
@@ -33,65 +43,70 @@ pub(super) enum Tail {
     #[default]
     Clean,
     /// The beginning of a batch, and nothing behind it: a crash came before it was all written.
-    Unfinished {
-        /// Where it begins.
-        at: usize,
-    },
-    /// A batch that is not whole otherwise, and nothing behind it: the crash came before it was synced.
+    Unfinished,
+    /// A batch that is not whole otherwise, and nothing behind it: a crash came before it was synced.
     Torn {
-        /// Where it begins.
-        at: usize,
-        /// Where the data of the journal ends.
+        /// Where it ends.
         end: usize,
         /// What is wrong with it.
         why: &'static str,
     },
 }
 
+impl Tail {
+    fn of(broken: Broken, end: usize) -> Self {
+        match broken {
+            Broken::Unfinished => Self::Unfinished,
+            Broken::Garbled(why) => Self::Torn { end, why },
+        }
+    }
+}
+
 /// Reads the journals of a store.
 ///
 /// # Errors
 /// [`StoreError::Damaged`]: acknowledged data is damaged, or batches are missing.
-pub(super) fn scan(folder: &Folder) -> Result<Scan, StoreError> {
-    let mut journals = journals(folder)?;
-    let active = journals.pop();
-    let mut scan = Scan { active: active.clone(), ..Scan::default() };
-    for path in &journals {
-        let tail = scan.read(folder, path)?;
-        if tail != Tail::Clean {
-            // fjall syncs a journal before it begins the next.
-            return Err(damaged_batch(folder, path, scan.last.as_ref()));
+pub(super) fn scan(folder: &Folder, in_tables_below: u64) -> Result<Scan, StoreError> {
+    let mut scan = Scan::default();
+    for path in journals(folder)? {
+        if scan.tail != Tail::Clean {
+            // fjall syncs a journal before it begins the next, so the damage is no crash's.
+            let before = scan.journals.last().map(|journal| journal.path.as_path());
+            return Err(damaged_batch(folder, before.unwrap_or(&path), scan.last.as_ref()));
         }
+        scan.read(folder, path, in_tables_below)?;
     }
-    let last_of_sealed = scan.last.clone();
-    if let Some(active) = &active {
-        scan.tail = scan.read(folder, active)?;
-    }
-    scan.last_is_in_active = scan.last != last_of_sealed;
     Ok(scan)
 }
 
 impl Scan {
     /// Reads one journal to its last whole batch.
-    fn read(&mut self, folder: &Folder, path: &Path) -> Result<Tail, StoreError> {
-        let file = fs::read(path).map_err(|error| io_error("read", path, error))?;
+    fn read(&mut self, folder: &Folder, path: PathBuf, in_tables_below: u64) -> Result<(), StoreError> {
+        let file = fs::read(&path).map_err(|error| io_error("read", &path, error))?;
         let data = file.get(..journal::data_end(&file)).unwrap_or_default();
-        let mut at = 0;
-        while at < data.len() {
-            match journal::read_batch(data, at).and_then(|batch| self.check_sequence_number(batch)) {
+        let mut whole = Journal { path, needed_from: 0, last_from: 0, end: 0 };
+        while whole.end < data.len() {
+            match journal::read_batch(data, whole.end).and_then(|batch| self.check_sequence_number(batch)) {
                 Ok(batch) => {
-                    self.check_number(folder, path, &batch)?;
-                    at = batch.place.end;
+                    self.check_number(folder, &whole.path, &batch)?;
+                    whole.last_from = batch.place.start;
+                    whole.end = batch.place.end;
+                    if batch.sequence_number < in_tables_below {
+                        whole.needed_from = batch.place.end;
+                    }
                     self.last = Some(batch);
                 }
-                Err(_) if journal::is_followed(data, at) => {
-                    return Err(damaged_batch(folder, path, self.last.as_ref()));
+                Err(_) if journal::is_followed(data, whole.end) => {
+                    return Err(damaged_batch(folder, &whole.path, self.last.as_ref()));
                 }
-                Err(Broken::Unfinished) => return Ok(Tail::Unfinished { at }),
-                Err(Broken::Garbled(why)) => return Ok(Tail::Torn { at, end: data.len(), why }),
+                Err(broken) => {
+                    self.tail = Tail::of(broken, data.len());
+                    break;
+                }
             }
         }
-        Ok(Tail::Clean)
+        self.journals.push(whole);
+        Ok(())
     }
 
     fn check_sequence_number(&self, batch: Batch) -> Result<Batch, Broken> {

@@ -25,3 +25,22 @@ pub(super) fn behind(prefix: &[u8]) -> Vec<u8> {
     }
     key
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{Counters, counters_row};
+
+    #[test]
+    fn counters_are_found_by_their_key() {
+        let (key, _) = counters_row(&Counters::default());
+        assert_eq!(on_disk(&key), COUNTERS_KEY);
+    }
+
+    #[test]
+    fn key_behind_a_prefix_is_the_next_that_does_not_begin_with_it() {
+        assert_eq!(behind(b"ab"), b"ac");
+        assert_eq!(behind(b"a\xff\xff"), b"b");
+        assert_eq!(behind(b"\xff"), b"");
+    }
+}

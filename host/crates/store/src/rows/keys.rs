@@ -9,9 +9,6 @@ use durance_durable::{ExecutionId, InstanceId, PartitionId, TaskId, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// The name of the counters' row. Each batch on disk begins with that row, hence also the mark that finds a batch.
-pub(crate) const COUNTERS: &[u8] = b"counters";
-
 /// The end of an instance id inside a key.
 const END_OF_ID: u8 = 0;
 
@@ -36,7 +33,7 @@ impl Key {
 }
 
 pub(super) fn counters() -> Key {
-    Key::new(Table::Meta, &[COUNTERS])
+    Key::new(Table::Meta, &[b"counters"])
 }
 
 pub(super) fn opening() -> Key {

@@ -22,7 +22,7 @@ mod turn;
 
 pub(crate) use codec::decode;
 pub(crate) use hub::{check_lease, counters_row, decide, open_hub};
-pub(crate) use keys::{COUNTERS, Key};
+pub(crate) use keys::Key;
 pub(crate) use read::Reader;
 pub(crate) use staged::{Change, Staged};
 pub(crate) use stored::{Counters, Opening};

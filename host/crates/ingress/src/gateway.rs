@@ -1,0 +1,150 @@
+//! From a request to its answer.
+
+use crate::{
+    access::{Access, KeyRequirement},
+    admin::HostAdmin,
+    body::BodyLimits,
+    functions::{Functions, HttpFunction, HttpFunctions},
+    keys::KeyRing,
+    links::{MANAGEMENT_PATH, SignedLinks},
+    management::ManagementApi,
+    problem::Problem,
+    request::Admitted,
+    response::HttpResponse,
+    routing::{RouteDefinition, RouteError, Router},
+};
+use bytes::Bytes;
+use durance_taskhub::OrchestrationClient;
+use futures_util::FutureExt as _;
+use http::{Request, request::Parts};
+use hyper::body::Body;
+use percent_encoding::percent_decode_str;
+use std::{error::Error, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+
+/// How requests are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewaySettings {
+    /// Stands before the route of every function; may be empty. Default `api`.
+    pub route_prefix: String,
+    /// Whether callers need keys. Default: not on loopback.
+    pub key_requirement: KeyRequirement,
+    /// The largest body of a request. Unit: bytes. Default 16 MiB.
+    pub body_bytes_max: usize,
+    /// A body must come within this time. Default 60 s.
+    pub body_read_timeout: Duration,
+    /// The longest path and query. Unit: bytes. Default 8 KiB.
+    pub uri_bytes_max: usize,
+    /// Requests that are being answered at one time; beyond it they are answered 429. Default 2,048.
+    pub requests_in_flight_max: usize,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            route_prefix: "api".to_owned(),
+            key_requirement: KeyRequirement::default(),
+            body_bytes_max: 16 * 1024 * 1024,
+            body_read_timeout: Duration::from_secs(60),
+            uri_bytes_max: 8 * 1024,
+            requests_in_flight_max: 2_048,
+        }
+    }
+}
+
+/// Answers requests: functions, the management API, the host's own endpoints.
+#[derive(Debug)]
+pub struct Gateway {
+    access: Access,
+    admin: HostAdmin,
+    management: ManagementApi,
+    functions: Functions,
+    uri_bytes_max: usize,
+    in_flight: Semaphore,
+}
+
+/// What a gateway is made of.
+#[derive(Debug)]
+pub(crate) struct Components {
+    pub(crate) app: Arc<dyn HttpFunctions>,
+    pub(crate) routes: Vec<(RouteDefinition, HttpFunction)>,
+    pub(crate) client: OrchestrationClient,
+    pub(crate) keys: KeyRing,
+    pub(crate) links: Arc<SignedLinks>,
+    pub(crate) listen: IpAddr,
+}
+
+impl Gateway {
+    pub(crate) fn assemble(settings: &GatewaySettings, components: Components) -> Result<Self, RouteError> {
+        let Components { app, routes, client, keys, links, listen } = components;
+        let router = Router::new(&settings.route_prefix, routes)?;
+        let body_limits = BodyLimits { bytes_max: settings.body_bytes_max, timeout: settings.body_read_timeout };
+        Ok(Self {
+            access: Access::new(keys, settings.key_requirement, listen),
+            admin: HostAdmin::new(env!("CARGO_PKG_VERSION")),
+            management: ManagementApi { client, links, body_limits },
+            functions: Functions { app, router, body_limits },
+            uri_bytes_max: settings.uri_bytes_max,
+            in_flight: Semaphore::new(settings.requests_in_flight_max),
+        })
+    }
+
+    /// The answer to a request: always one, whatever happens.
+    pub(crate) async fn answer<B>(&self, request: Request<B>) -> HttpResponse
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
+    {
+        let (parts, body) = request.into_parts();
+        let answer = AssertUnwindSafe(self.limited(&parts, body)).catch_unwind().await;
+        let answer = answer.unwrap_or_else(|_| Err(Problem::panicked()));
+        answer.unwrap_or_else(|problem| problem.into_response(parts.method.as_str(), parts.uri.path()))
+    }
+
+    /// Refuses what is too much before anything is done for it. Probes are answered first: a busy host is healthy.
+    async fn limited<B>(&self, parts: &Parts, body: B) -> Result<HttpResponse, Problem>
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
+    {
+        if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > self.uri_bytes_max) {
+            return Err(Problem::uri_too_long(self.uri_bytes_max));
+        }
+        let path = parts.uri.path();
+        if path.contains('%') && percent_decode_str(path).decode_utf8().is_err() {
+            return Err(Problem::malformed_path());
+        }
+        if let Some(answer) = HostAdmin::probe(&parts.method, path) {
+            return answer;
+        }
+        let authority = self.access.admit(parts)?;
+        let Ok(_permit) = self.in_flight.try_acquire() else { return Err(Problem::too_many_requests()) };
+        self.dispatch(Admitted { parts, authority }, body).await
+    }
+
+    async fn dispatch<B>(&self, request: Admitted<'_>, body: B) -> Result<HttpResponse, Problem>
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
+    {
+        let path = request.parts.uri.path();
+        if let Some(path) = below(path, MANAGEMENT_PATH) {
+            return self.management.answer(&self.access, request, path, body).await;
+        }
+        if below(path, "/admin").is_some() {
+            return self.admin.answer(&self.access, request);
+        }
+        if below(path, "/runtime").is_some() {
+            return Err(Problem::no_such_path(path));
+        }
+        match self.functions.answer(&self.access, request, body).await {
+            Some(answer) => answer,
+            None if path == "/" => self.admin.homepage(&request.parts.method),
+            None => Err(Problem::no_such_path(path)),
+        }
+    }
+}
+
+/// The rest of a path that lies at or under `base`, in any letter case.
+fn below<'p>(path: &'p str, base: &str) -> Option<&'p str> {
+    let (start, rest) = path.split_at_checked(base.len())?;
+    let is_below = start.eq_ignore_ascii_case(base) && (rest.is_empty() || rest.starts_with('/'));
+    is_below.then_some(rest)
+}

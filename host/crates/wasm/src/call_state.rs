@@ -1,0 +1,143 @@
+//! What lives in the store of an HTTP function or an activity.
+
+use crate::{
+    bindings::invocation,
+    guest_log::{GuestLog, LogStream, Stream},
+    limits::MemoryLimiter,
+    outbound::OutboundHooks,
+    shared::Shared,
+};
+use durance_taskhub::ActivityCall;
+use std::{fmt, sync::Arc};
+use uuid::Uuid;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// Why the function is called.
+#[derive(Debug)]
+pub(crate) enum Trigger {
+    Http { origin: String, route_parameters: Vec<(String, Option<String>)> },
+    Activity(Box<ActivityCall>),
+}
+
+pub(crate) struct CallState {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) function: Arc<str>,
+    pub(crate) invocation_id: Uuid,
+    pub(crate) trigger: Trigger,
+    pub(crate) limiter: MemoryLimiter,
+    /// Made when the guest asks for something of WASI for the first time: most calls never do.
+    wasi: Option<Box<Wasi>>,
+}
+
+struct Wasi {
+    ctx: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: OutboundHooks,
+    table: ResourceTable,
+    log: Arc<GuestLog>,
+}
+
+impl CallState {
+    pub(crate) fn new(shared: Arc<Shared>, function: Arc<str>, invocation_id: Uuid, trigger: Trigger) -> Self {
+        let limiter = MemoryLimiter::new(shared.settings.memory_bytes_max);
+        Self { shared, function, invocation_id, trigger, limiter, wasi: None }
+    }
+
+    pub(crate) fn log(&self) -> Option<&GuestLog> {
+        self.wasi.as_deref().map(|wasi| &*wasi.log)
+    }
+
+    fn wasi(&mut self) -> &mut Wasi {
+        let Self { shared, function, invocation_id, trigger, wasi, .. } = self;
+        wasi.get_or_insert_with(|| Box::new(Wasi::new(shared, function, *invocation_id, trigger)))
+    }
+}
+
+impl Wasi {
+    fn new(shared: &Shared, function: &Arc<str>, invocation_id: Uuid, trigger: &Trigger) -> Self {
+        let instance_id = match trigger {
+            Trigger::Http { .. } => None,
+            Trigger::Activity(call) => Some(call.instance.as_str().into()),
+        };
+        let log = GuestLog::new(Arc::clone(function), instance_id, invocation_id, None, shared.log_limits());
+        let hooks = OutboundHooks { allowed: Arc::clone(&shared.allowed_hosts), function: Arc::clone(function) };
+        Self { ctx: wasi_ctx(&log), http: WasiHttpCtx::new(), hooks, table: ResourceTable::new(), log }
+    }
+}
+
+/// A context that grants nothing and prints to `log`.
+pub(crate) fn wasi_ctx(log: &Arc<GuestLog>) -> WasiCtx {
+    WasiCtx::builder()
+        .stdout(LogStream { log: Arc::clone(log), stream: Stream::Stdout })
+        .stderr(LogStream { log: Arc::clone(log), stream: Stream::Stderr })
+        .allow_tcp(false)
+        .allow_udp(false)
+        .build()
+}
+
+impl fmt::Debug for CallState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallState").field("function", &self.function).field("trigger", &self.trigger).finish_non_exhaustive()
+    }
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let wasi = self.wasi();
+        WasiCtxView { ctx: &mut wasi.ctx, table: &mut wasi.table }
+    }
+}
+
+impl WasiHttpView for CallState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let wasi = self.wasi();
+        WasiHttpCtxView { ctx: &mut wasi.http, table: &mut wasi.table, hooks: &mut wasi.hooks }
+    }
+}
+
+impl invocation::Host for CallState {
+    fn function_name(&mut self) -> wasmtime::Result<String> {
+        Ok(self.function.as_ref().to_owned())
+    }
+
+    fn invocation_id(&mut self) -> wasmtime::Result<String> {
+        Ok(self.invocation_id.to_string())
+    }
+
+    fn route_parameters(&mut self) -> wasmtime::Result<Vec<(String, Option<String>)>> {
+        Ok(match &self.trigger {
+            Trigger::Http { route_parameters, .. } => route_parameters.clone(),
+            Trigger::Activity(_) => Vec::new(),
+        })
+    }
+
+    fn attempt(&mut self) -> wasmtime::Result<u32> {
+        Ok(match &self.trigger {
+            Trigger::Http { .. } => 1,
+            Trigger::Activity(call) => call.attempt,
+        })
+    }
+
+    fn idempotency_key(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(match &self.trigger {
+            Trigger::Http { .. } => None,
+            Trigger::Activity(call) => Some(format!("{}/{}/{}", call.instance, call.execution, call.call.task)),
+        })
+    }
+
+    fn instance_id(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(match &self.trigger {
+            Trigger::Http { .. } => None,
+            Trigger::Activity(call) => Some(call.instance.to_string()),
+        })
+    }
+
+    fn generation(&mut self) -> wasmtime::Result<Option<u64>> {
+        Ok(match &self.trigger {
+            Trigger::Http { .. } => None,
+            Trigger::Activity(call) => Some(call.generation),
+        })
+    }
+}

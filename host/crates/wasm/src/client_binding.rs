@@ -1,0 +1,248 @@
+//! The import `orchestration-client` of HTTP functions and activities.
+
+use crate::{
+    bindings::{orchestration_client as wit, types},
+    call_state::{CallState, Trigger},
+    error::failure_for_guest,
+    shared::InvalidValue,
+};
+use durance_durable::{IfExists, InstanceId, Json, RuntimeStatus, Timestamp, Token};
+use durance_taskhub::{
+    ClientError, Holder, ListQuery, OrchestrationClient, OrchestrationStatus, StartOptions, Started, StatusOptions,
+    history_json,
+};
+use std::time::Duration;
+use wasmtime::Result as Trappable;
+
+type Answer<T> = Result<T, wit::ClientError>;
+
+const PAGE_SIZE_MAX: u32 = 1000;
+
+impl CallState {
+    fn client(&self) -> Answer<OrchestrationClient> {
+        let client = self.shared.client.get().cloned();
+        client.ok_or_else(|| wit::ClientError::Unavailable("the host is starting".to_owned()))
+    }
+
+    fn json(&self, what: &str, text: String) -> Answer<Json> {
+        self.shared.value(what, text).map_err(|invalid| match invalid {
+            InvalidValue::TooLarge(text) | InvalidValue::NotJson(text) => wit::ClientError::InvalidArgument(text),
+        })
+    }
+
+    async fn start(&self, orchestrator: String, input: String, options: wit::StartOptions) -> Answer<wit::StartOutcome> {
+        let input = self.json("the input", input)?;
+        let options = StartOptions {
+            instance: options.instance_id.as_deref().map(instance).transpose()?,
+            if_exists: if_exists(options.if_exists),
+            token: options.token.map(Token),
+            idempotency_key: options.idempotency_key,
+        };
+        let started = self.client()?.start_new(&orchestrator, input, options).await.map_err(client_error)?;
+        Ok(start_outcome(started))
+    }
+
+    fn status(&self, id: &str, shown: wit::StatusOptions) -> Answer<wit::StatusSnapshot> {
+        let options =
+            StatusOptions { show_input: shown.show_input, show_history: shown.show_history, execution: None };
+        let snapshot = self.client()?.get_status(&instance(id)?, options).map_err(client_error)?;
+        Ok(wit::StatusSnapshot {
+            token: snapshot.token.0,
+            status: snapshot.status.map(|status| status_for_guest(status, shown.show_history_output)),
+        })
+    }
+
+    fn list(&self, query: wit::InstanceQuery) -> Answer<wit::InstancePage> {
+        if !(1..=PAGE_SIZE_MAX).contains(&query.page_size) {
+            return Err(wit::ClientError::InvalidArgument(format!("page-size must be 1 to {PAGE_SIZE_MAX}")));
+        }
+        let statuses = query.runtime_status.into_iter().map(status_from_guest).collect();
+        let list = ListQuery {
+            statuses,
+            created_from: query.created_time_from.map(Timestamp::from_nanos),
+            created_to: query.created_time_to.map(Timestamp::from_nanos),
+            id_prefix: query.instance_id_prefix,
+            after: query.continuation_token.as_deref().map(instance).transpose()?,
+            page_size: query.page_size as usize,
+        };
+        let options = StatusOptions { show_input: query.show_input, ..StatusOptions::default() };
+        let page = self.client()?.list_instances(&list, options).map_err(client_error)?;
+        Ok(wit::InstancePage {
+            instances: page.instances.into_iter().map(|status| status_for_guest(status, false)).collect(),
+            continuation_token: page.continuation.map(|id| id.to_string()),
+        })
+    }
+
+    fn links(&self, id: &str) -> Answer<String> {
+        let instance = instance(id)?;
+        let origin = match &self.trigger {
+            Trigger::Http { origin, .. } => origin,
+            Trigger::Activity(_) => &self.shared.settings.base_url,
+        };
+        match self.shared.links.get() {
+            Some(links) => Ok(links.links(origin, &instance).as_str().to_owned()),
+            None => Err(wit::ClientError::Unavailable("the host is starting".to_owned())),
+        }
+    }
+}
+
+impl wit::Host for CallState {
+    fn get_status(&mut self, id: String, options: wit::StatusOptions) -> Trappable<Answer<wit::StatusSnapshot>> {
+        Ok(self.status(&id, options))
+    }
+
+    async fn start_new(
+        &mut self,
+        orchestrator: String,
+        input: String,
+        options: wit::StartOptions,
+    ) -> Trappable<Answer<wit::StartOutcome>> {
+        Ok(self.start(orchestrator, input, options).await)
+    }
+
+    async fn raise_event(&mut self, id: String, event: String, data: String) -> Trappable<Answer<()>> {
+        let sent = async {
+            let data = self.json("the event's data", data)?;
+            self.client()?.raise_event(&instance(&id)?, &event, data).await.map_err(client_error)
+        };
+        Ok(sent.await)
+    }
+
+    async fn terminate(&mut self, id: String, reason: String) -> Trappable<Answer<()>> {
+        let sent = async { self.client()?.terminate(&instance(&id)?, &reason).await.map_err(client_error) };
+        Ok(sent.await)
+    }
+
+    async fn suspend(&mut self, id: String, reason: String) -> Trappable<Answer<()>> {
+        let sent = async { self.client()?.suspend(&instance(&id)?, &reason).await.map_err(client_error) };
+        Ok(sent.await)
+    }
+
+    async fn resume(&mut self, id: String, reason: String) -> Trappable<Answer<()>> {
+        let sent = async { self.client()?.resume(&instance(&id)?, &reason).await.map_err(client_error) };
+        Ok(sent.await)
+    }
+
+    async fn purge(&mut self, id: String) -> Trappable<Answer<()>> {
+        let purged = async { self.client()?.purge(&instance(&id)?).await.map_err(client_error) };
+        Ok(purged.await)
+    }
+
+    fn list_instances(&mut self, query: wit::InstanceQuery) -> Trappable<Answer<wit::InstancePage>> {
+        Ok(self.list(query))
+    }
+
+    async fn wait_for_completion(
+        &mut self,
+        id: String,
+        timeout_ms: u64,
+    ) -> Trappable<Answer<wit::OrchestrationStatus>> {
+        let waited = async {
+            let timeout = Duration::from_millis(timeout_ms);
+            let status = self.client()?.wait_for_completion(&instance(&id)?, timeout).await.map_err(client_error)?;
+            Ok(status_for_guest(status, false))
+        };
+        Ok(waited.await)
+    }
+
+    fn check_status_links(&mut self, id: String) -> Trappable<Answer<String>> {
+        Ok(self.links(&id))
+    }
+}
+
+fn instance(id: &str) -> Answer<InstanceId> {
+    InstanceId::new(id).map_err(|invalid| wit::ClientError::InvalidArgument(invalid.to_string()))
+}
+
+fn client_error(error: ClientError) -> wit::ClientError {
+    let text = error.to_string();
+    match error {
+        ClientError::InvalidArgument(_) => wit::ClientError::InvalidArgument(text),
+        ClientError::UnknownOrchestrator { .. } => wit::ClientError::UnknownOrchestrator(text),
+        ClientError::NotFound(_) => wit::ClientError::NotFound(text),
+        ClientError::Finished { .. } | ClientError::NotFinished { .. } => wit::ClientError::WrongStatus(text),
+        ClientError::IdempotencyMismatch => wit::ClientError::IdempotencyMismatch(text),
+        _ => wit::ClientError::Unavailable(text),
+    }
+}
+
+fn if_exists(policy: wit::IfExists) -> IfExists {
+    match policy {
+        wit::IfExists::Reject => IfExists::Reject,
+        wit::IfExists::ReplaceFinished => IfExists::ReplaceFinished,
+        wit::IfExists::UseExisting => IfExists::UseExisting,
+        wit::IfExists::UseExistingIfLive => IfExists::UseExistingIfLive,
+        wit::IfExists::TerminateAndReplace => IfExists::TerminateAndReplace,
+    }
+}
+
+fn start_outcome(started: Started) -> wit::StartOutcome {
+    match started {
+        Started::Started(run) => wit::StartOutcome::Started(holder(run)),
+        Started::Existing(run) => wit::StartOutcome::Existing(holder(run)),
+        Started::AlreadyExists(run) => wit::StartOutcome::AlreadyExists(holder(run)),
+        Started::Changed(run) => wit::StartOutcome::Changed(run.map(holder)),
+    }
+}
+
+fn holder(run: Holder) -> wit::Holder {
+    wit::Holder {
+        instance_id: run.instance.to_string(),
+        execution_id: run.execution.to_string(),
+        generation: run.generation,
+        status: runtime_status(run.status),
+    }
+}
+
+fn runtime_status(status: RuntimeStatus) -> types::RuntimeStatus {
+    match status {
+        RuntimeStatus::Running => types::RuntimeStatus::Running,
+        RuntimeStatus::Completed => types::RuntimeStatus::Completed,
+        RuntimeStatus::ContinuedAsNew => types::RuntimeStatus::ContinuedAsNew,
+        RuntimeStatus::Failed => types::RuntimeStatus::Failed,
+        RuntimeStatus::Canceled => types::RuntimeStatus::Canceled,
+        RuntimeStatus::Terminated => types::RuntimeStatus::Terminated,
+        RuntimeStatus::Pending => types::RuntimeStatus::Pending,
+        RuntimeStatus::Suspended => types::RuntimeStatus::Suspended,
+    }
+}
+
+fn status_from_guest(status: types::RuntimeStatus) -> RuntimeStatus {
+    match status {
+        types::RuntimeStatus::Running => RuntimeStatus::Running,
+        types::RuntimeStatus::Completed => RuntimeStatus::Completed,
+        types::RuntimeStatus::ContinuedAsNew => RuntimeStatus::ContinuedAsNew,
+        types::RuntimeStatus::Failed => RuntimeStatus::Failed,
+        types::RuntimeStatus::Canceled => RuntimeStatus::Canceled,
+        types::RuntimeStatus::Terminated => RuntimeStatus::Terminated,
+        types::RuntimeStatus::Pending => RuntimeStatus::Pending,
+        types::RuntimeStatus::Suspended => RuntimeStatus::Suspended,
+    }
+}
+
+fn status_for_guest(status: OrchestrationStatus, show_history_output: bool) -> wit::OrchestrationStatus {
+    let text = |json: Json| json.as_str().to_owned();
+    let history = status.history.map(|turns| {
+        Json::of(&history_json(&status.name, &turns, show_history_output, time_text)).as_str().to_owned()
+    });
+    wit::OrchestrationStatus {
+        name: status.name.as_ref().to_owned(),
+        instance_id: status.instance.to_string(),
+        execution_id: status.execution.to_string(),
+        generation: status.generation,
+        runtime_status: runtime_status(status.runtime_status),
+        input: status.input.map(text),
+        custom_status: status.custom_status.map(text),
+        output: status.output.map(text),
+        failure: status.failure.map(failure_for_guest),
+        created_time: status.created.as_nanos(),
+        last_updated_time: status.last_updated.as_nanos(),
+        history,
+    }
+}
+
+/// RFC 3339, UTC.
+fn time_text(time: Timestamp) -> String {
+    let time = jiff::Timestamp::from_nanosecond(i128::from(time.as_nanos()));
+    time.expect("64 bits of nanoseconds end in the year 2554").to_string()
+}

@@ -1,0 +1,154 @@
+//! The import `orchestration-context` of orchestrators: every call is handed to the [`RuntimeState`].
+//!
+//! [`RuntimeState`]: durance_durable::RuntimeState
+
+use crate::{
+    bindings::{orchestration_context as wit, types},
+    error::{GuestStop, failure_for_guest},
+    orchestrator_state::OrchestratorState,
+    shared::InvalidValue,
+};
+use durance_durable::{ActivityOptions, ContinueAsNew, GuestFault, Json, RetryPolicy, TaskId, Timestamp};
+use std::{
+    future::poll_fn,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Poll,
+    time::Duration,
+};
+use wasmtime::{
+    AsContextMut, Result,
+    component::{Access, HasSelf},
+};
+
+impl OrchestratorState {
+    fn json(&self, what: &str, text: String) -> Result<Json, GuestStop> {
+        self.shared.value(what, text).map_err(|invalid| match invalid {
+            InvalidValue::TooLarge(text) => GuestStop::ValueTooLarge(text),
+            InvalidValue::NotJson(text) => GuestStop::InvalidArgument(text),
+        })
+    }
+}
+
+/// A fault of the orchestrator stops it.
+fn stop(fault: GuestFault) -> wasmtime::Error {
+    GuestStop::Fault(fault).into()
+}
+
+fn retry_policy(policy: wit::RetryPolicy) -> RetryPolicy {
+    RetryPolicy {
+        first_retry_interval: Duration::from_millis(policy.first_retry_interval_ms),
+        max_attempts: policy.max_attempts,
+        backoff_coefficient: policy.backoff_coefficient,
+        max_retry_interval: policy.max_retry_interval_ms.map(Duration::from_millis),
+        retry_timeout: policy.retry_timeout_ms.map(Duration::from_millis),
+    }
+}
+
+impl wit::Host for OrchestratorState {
+    fn name(&mut self) -> Result<String> {
+        Ok(self.context()?.name().to_owned())
+    }
+
+    fn instance_id(&mut self) -> Result<String> {
+        Ok(self.context()?.instance().to_string())
+    }
+
+    fn execution_id(&mut self) -> Result<String> {
+        Ok(self.context()?.execution().to_string())
+    }
+
+    fn parent(&mut self) -> Result<Option<wit::Parent>> {
+        let state = self.context()?;
+        Ok(state.parent().map(|parent| wit::Parent {
+            name: parent.name.as_ref().to_owned(),
+            instance_id: parent.instance.to_string(),
+        }))
+    }
+
+    fn current_utc_date_time(&mut self) -> Result<u64> {
+        Ok(self.context()?.now().as_nanos())
+    }
+
+    fn is_replaying(&mut self) -> Result<bool> {
+        Ok(self.context()?.is_replaying())
+    }
+
+    fn new_guid(&mut self) -> Result<String> {
+        Ok(self.context()?.new_guid().to_string())
+    }
+
+    fn call_activity(&mut self, name: String, input: String, options: wit::ActivityOptions) -> Result<u32> {
+        let input = self.json("the input of an activity", input)?;
+        let options = ActivityOptions {
+            retry: options.retry.map(retry_policy),
+            timeout: options.timeout_ms.map(Duration::from_millis),
+        };
+        let task = self.context()?.call_activity(&name, input, options).map_err(stop)?;
+        Ok(task.0)
+    }
+
+    fn call_sub_orchestrator(
+        &mut self,
+        name: String,
+        input: String,
+        options: wit::SubOrchestrationOptions,
+    ) -> Result<u32> {
+        let input = self.json("the input of a sub-orchestration", input)?;
+        let instance = options.instance_id.as_deref();
+        let task = self.context()?.call_sub_orchestrator(&name, instance, input).map_err(stop)?;
+        Ok(task.0)
+    }
+
+    fn create_timer(&mut self, fire_at: u64) -> Result<u32> {
+        let task = self.context()?.create_timer(Timestamp::from_nanos(fire_at)).map_err(stop)?;
+        Ok(task.0)
+    }
+
+    fn wait_for_external_event(&mut self, name: String) -> Result<u32> {
+        let task = self.context()?.wait_for_external_event(&name).map_err(stop)?;
+        Ok(task.0)
+    }
+
+    fn cancel_task(&mut self, task: u32) -> Result<()> {
+        self.context()?.cancel_task(TaskId(task)).map_err(stop)
+    }
+
+    fn take_result(&mut self, task: u32) -> Result<Result<String, types::Failure>> {
+        let result = self.context()?.take_result(TaskId(task)).map_err(stop)?;
+        Ok(result.map(|value| value.as_str().to_owned()).map_err(failure_for_guest))
+    }
+
+    fn set_custom_status(&mut self, status: String) -> Result<()> {
+        let status = self.json("the custom status", status)?;
+        self.context()?.set_custom_status(status).map_err(stop)
+    }
+
+    fn continue_as_new(&mut self, input: String, preserve_unprocessed_events: bool) -> Result<()> {
+        let input = self.json("the input to continue with", input)?;
+        self.context()?.continue_as_new(ContinueAsNew { input, preserve_unprocessed_events });
+        Ok(())
+    }
+}
+
+impl wit::HostWithStore<OrchestratorState> for HasSelf<OrchestratorState> {
+    async fn wait_any(mut host: Access<'_, OrchestratorState, Self>, tasks: Vec<u32>) -> Result<u32> {
+        let tasks: Vec<TaskId> = tasks.into_iter().map(TaskId).collect();
+        let state = host.get();
+        drop(state.context()?);
+        let (context, control) = (state.context.clone(), Arc::clone(&state.control));
+        let context = context.expect("the line above has returned without one");
+        let done = poll_fn(|_| match context.lock().wait_any(&tasks) {
+            Ok(Some(task)) => Poll::Ready(Ok(task)),
+            Ok(None) => {
+                // Nothing wakes the guest: the next turn polls it again.
+                control.parked.store(true, Relaxed);
+                Poll::Pending
+            }
+            Err(fault) => Poll::Ready(Err(stop(fault))),
+        });
+        let task = done.await?;
+        // Ticks went by while the guest was parked; they are not its own.
+        host.as_context_mut().set_epoch_deadline(1);
+        Ok(task.0)
+    }
+}
