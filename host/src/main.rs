@@ -1,1 +1,73 @@
-fn main() {}
+//! The program `durance`.
+
+mod banner;
+mod cli;
+mod compose;
+mod config;
+mod manifest;
+mod shutdown;
+mod telemetry;
+
+use clap::Parser;
+use cli::{Cli, Command, StoreCommand};
+use std::{path::Path, process::ExitCode};
+
+/// The app or its settings cannot be used: the person who started the host has to change something.
+const EXIT_UNUSABLE: u8 = 2;
+/// The host could not go on.
+const EXIT_FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Start(args) => start(args),
+        Command::Store(StoreCommand::Repair { data }) => repair(&data),
+    }
+}
+
+fn start(args: cli::StartArgs) -> ExitCode {
+    let config = match config::Config::read(args) {
+        Ok(config) => config,
+        Err(error) => return complain(&error, EXIT_UNUSABLE),
+    };
+    let _lines = match telemetry::start(config.log_format, &config.log) {
+        Ok(guard) => guard,
+        Err(error) => return complain(&*Box::<dyn std::error::Error>::from(error), EXIT_UNUSABLE),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&error, EXIT_FAILED),
+    };
+    match runtime.block_on(compose::run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error, if error.is_usage() { EXIT_UNUSABLE } else { EXIT_FAILED }),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the command")]
+fn repair(data: &Path) -> ExitCode {
+    match durance_store::repair(&compose::store_folder(data)) {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => complain(&error, EXIT_FAILED),
+    }
+}
+
+/// Says what is wrong, with the chain of its causes.
+#[expect(clippy::print_stderr, reason = "there may be no log yet")]
+fn complain(error: &dyn std::error::Error, code: u8) -> ExitCode {
+    eprint!("durance: {error}");
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.contains(&text) {
+            eprint!(": {text}");
+            said = text;
+        }
+        cause = error.source();
+    }
+    eprintln!();
+    ExitCode::from(code)
+}

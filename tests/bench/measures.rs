@@ -4,7 +4,7 @@ use crate::{
     disk,
     load::{Target, closed_loop},
 };
-use durance_tests::{Host, Launch, MANAGEMENT, samples};
+use durance_tests::{AppFolder, Host, Launch, MANAGEMENT};
 use futures_util::{StreamExt, stream};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const ALONE: Duration = Duration::from_secs(3);
 
 fn start() -> Host {
-    Launch::of(&samples()).start()
+    Launch::of(&AppFolder::samples()).start()
 }
 
 pub(crate) async fn hello(connections: usize, duration: Duration) -> String {

@@ -157,7 +157,8 @@ impl Reply {
     #[must_use]
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{} answered {}: {error}: {}", self.what, self.status, self.text()))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!("{} answered {}: {error}: {}", self.what, self.status, self.text())
+        })
     }
 }

@@ -10,6 +10,8 @@ use std::{
     path::Path,
     process::ExitStatus,
     sync::Arc,
+    thread,
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -69,6 +71,13 @@ impl Launch {
         let (mut process, _lines) = Process::spawn(self.command_line());
         let status = process.wait();
         FailedStart { status, text: process.said() }
+    }
+
+    /// Starts a host and ends it with SIGKILL after this time, whether it listens by then or not.
+    pub fn start_and_crash(&self, lifetime: Duration) {
+        let (mut process, _lines) = Process::spawn(self.command_line());
+        thread::sleep(lifetime);
+        process.kill();
     }
 
     fn command_line(&self) -> Vec<OsString> {

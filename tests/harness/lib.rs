@@ -17,4 +17,4 @@ pub use loopback::LoopbackServer;
 pub use orchestrations::{MANAGEMENT, is_finished, run_of};
 pub use repository::{components_in, repository};
 pub use shared::{guests, samples};
-pub use wait::{PATIENCE, eventually, eventually_blocking};
+pub use wait::{PATIENCE, eventually, eventually_blocking, eventually_within};

@@ -16,12 +16,24 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// # Panics
 /// After [`PATIENCE`]; the message says what did not happen.
 pub async fn eventually<T, D: Display>(what: impl Fn() -> D, look: impl AsyncFn() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    eventually_within(PATIENCE, what, look).await
+}
+
+/// The same as [`eventually`], for what takes longer by its nature.
+///
+/// # Panics
+/// After this time; the message says what did not happen.
+pub async fn eventually_within<T, D: Display>(
+    patience: Duration,
+    what: impl Fn() -> D,
+    look: impl AsyncFn() -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = look().await {
             return found;
         }
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {}", what());
+        assert!(Instant::now() < deadline, "not within {patience:?}: {}", what());
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -68,12 +68,13 @@ async fn continuation_header_leads_through_all_pages() {
     let host = samples();
     let client = host.client();
     populate(&client, "paged").await;
-    let (mut pages, mut token) = (Vec::new(), String::new());
+    let (mut pages, mut token) = (Vec::<Vec<String>>::new(), String::new());
     loop {
         let path = format!("{MANAGEMENT}/instances?instanceIdPrefix=paged-&top=2");
         let page = client.with_header("x-ms-continuation-token", &token).get(&path).await.expect(200);
-        let ids = page.json().as_array().unwrap().iter().map(|status| status["instanceId"].to_string()).collect();
-        pages.push::<Vec<String>>(ids);
+        let ids =
+            page.json().as_array().unwrap().iter().map(|status| status["instanceId"].to_string()).collect();
+        pages.push(ids);
         match page.header("x-ms-continuation-token") {
             Some(next) => token = next.to_owned(),
             None => break,

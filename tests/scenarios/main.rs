@@ -10,6 +10,7 @@ mod limits;
 mod listing;
 mod logs;
 mod management;
+mod orchestrations;
 mod outbound;
 mod pinning;
 mod policies;

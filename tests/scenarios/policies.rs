@@ -3,19 +3,28 @@
 use durance_tests::{Client, MANAGEMENT, samples};
 use serde_json::json;
 
-/// Policy; answer beside a live instance, and whether a new run starts; the same beside a finished one.
-const TABLE: [(&str, (u16, bool), (u16, bool)); 5] = [
-    ("reject", (409, false), (409, false)),
-    ("replace-finished", (409, false), (202, true)),
-    ("use-existing", (202, false), (202, false)),
-    ("use-existing-if-live", (202, false), (202, true)),
-    ("terminate-and-replace", (202, true), (202, true)),
+/// What comes of a start beside an existing instance.
+#[derive(Clone, Copy, PartialEq)]
+enum Outcome {
+    Refused,
+    Existing,
+    NewRun,
+}
+use Outcome::{Existing, NewRun, Refused};
+
+/// Policy; outcome beside a live instance; outcome beside a finished one.
+const TABLE: [(&str, Outcome, Outcome); 5] = [
+    ("reject", Refused, Refused),
+    ("replace-finished", Refused, NewRun),
+    ("use-existing", Existing, Existing),
+    ("use-existing-if-live", Existing, NewRun),
+    ("terminate-and-replace", NewRun, NewRun),
 ];
 
 async fn check(client: &Client, base: &str, id: &str) {
     let input = |seconds: u32| json!({ "timeoutSeconds": seconds }).to_string();
     for (policy, live, finished) in TABLE {
-        for (state, (status, is_new_run)) in [("live", live), ("finished", finished)] {
+        for (state, outcome) in [("live", live), ("finished", finished)] {
             let id = format!("{id}-{policy}-{state}");
             let _first = client.post(&format!("{base}/WaitForApproval/{id}"), input(300)).await.expect(202);
             if state == "finished" {
@@ -23,10 +32,11 @@ async fn check(client: &Client, base: &str, id: &str) {
                 client.finished(&id).await;
             }
             let path = format!("{base}/WaitForApproval/{id}?ifExists={policy}");
+            let status = if outcome == Refused { 409 } else { 202 };
             let second = client.post(&path, input(301)).await.expect(status);
             assert_eq!(second.json()["id"], id.as_str());
             let now = client.status(&id).await;
-            let (seconds, generation) = if is_new_run { (301, 2) } else { (300, 1) };
+            let (seconds, generation) = if outcome == NewRun { (301, 2) } else { (300, 1) };
             assert_eq!(now["input"]["timeoutSeconds"], seconds, "{id}");
             assert_eq!(now["generation"], generation, "{id}");
         }
@@ -56,5 +66,8 @@ async fn replaced_run_was_terminated_and_can_still_be_read() {
     assert_eq!(client.output("replaced").await.as_array().map(Vec::len), Some(3));
     let path = format!("{MANAGEMENT}/instances/replaced?executionId={first}");
     let earlier = client.get(&path).await.expect(200).json();
-    assert_eq!((&earlier["name"], &earlier["runtimeStatus"]), (&json!("WaitForApproval"), &json!("Terminated")));
+    assert_eq!(
+        (&earlier["name"], &earlier["runtimeStatus"]),
+        (&json!("WaitForApproval"), &json!("Terminated"))
+    );
 }

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 /// Starts through `HttpStart`; gives the id.
 async fn http_start(client: &Client, orchestrator: &str, input: &str) -> String {
-    let reply = client.post(&format!("/api/orchestrators/{orchestrator}"), input).await.expect(202);
+    let reply =
+        client.post(&format!("/api/orchestrators/{orchestrator}"), input.to_owned()).await.expect(202);
     reply.json()["id"].as_str().expect("links have an id").to_owned()
 }
 

@@ -34,8 +34,10 @@ async fn start_answers_202_with_links_that_work() {
         assert!(uri.starts_with(&prefix) && uri.contains("expires=") && uri.contains("sig="), "{uri}");
     }
 
-    let link = |name: &str| links[name].as_str().unwrap().replace("{text}", "why").replace("{eventName}", "Approval");
-    assert_eq!(client.get(&link("statusQueryGetUri")).await.expect(202).json()["runtimeStatus"], "Running");
+    let link = |name: &str| {
+        links[name].as_str().unwrap().replace("{text}", "why").replace("{eventName}", "Approval")
+    };
+    assert_eq!(client.get(&link("statusQueryGetUri")).await.expect(202).json()["name"], "WaitForApproval");
     let _suspended = client.post(&link("suspendPostUri"), "").await.expect(202);
     let _resumed = client.post(&link("resumePostUri"), "").await.expect(202);
     let _raised = client.post(&link("sendEventPostUri"), "true").await.expect(202);

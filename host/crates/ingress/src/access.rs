@@ -122,10 +122,12 @@ fn authority(request: &Parts) -> Option<&str> {
 fn is_local(authority: &str) -> bool {
     if let Some(rest) = authority.strip_prefix('[') {
         let Some((address, port)) = rest.split_once(']') else { return false };
-        return is_port(port) && address.parse().is_ok_and(|address: Ipv6Addr| address.to_canonical().is_loopback());
+        return is_port(port)
+            && address.parse().is_ok_and(|address: Ipv6Addr| address.to_canonical().is_loopback());
     }
     let (host, port) = authority.find(':').map_or((authority, ""), |colon| authority.split_at(colon));
-    let is_local = host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|a: Ipv4Addr| a.is_loopback());
+    let is_local =
+        host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|a: Ipv4Addr| a.is_loopback());
     is_local && is_port(port)
 }
 
@@ -173,7 +175,15 @@ mod tests {
             let origin = format!("http://{host}");
             assert_eq!(admit(&[("host", "localhost"), ("origin", &origin)]), Ok(()), "{origin}");
         }
-        let foreign = ["evil.example", "localhost.evil.example", "10.0.0.1", "[::2]:1", "localhost:x", "[::1", "0.0.0.0"];
+        let foreign = [
+            "evil.example",
+            "localhost.evil.example",
+            "10.0.0.1",
+            "[::2]:1",
+            "localhost:x",
+            "[::1",
+            "0.0.0.0",
+        ];
         for host in foreign {
             assert_eq!(admit(&[("host", host)]), Err(AccessError::ForeignHost(host.to_owned())));
             let origin = format!("https://{host}");
@@ -185,7 +195,9 @@ mod tests {
         }
         assert!(admit(&[("host", "localhost"), ("sec-fetch-site", "cross-site")]).is_err());
         assert_eq!(admit(&[("host", "localhost"), ("sec-fetch-site", "same-site")]), Ok(()));
-        for hosts in [&[][..], &[("host", "")], &[("host", "a/b")], &[("host", "localhost"), ("host", "localhost")]] {
+        for hosts in
+            [&[][..], &[("host", "")], &[("host", "a/b")], &[("host", "localhost"), ("host", "localhost")]]
+        {
             assert_eq!(admit(hosts), Err(AccessError::NoHost));
         }
     }

@@ -6,6 +6,14 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Body;
 use std::{error::Error, time::Duration};
 
+/// The body of a request, as it comes in.
+pub(crate) trait RequestBody:
+    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin
+{
+}
+
+impl<B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin> RequestBody for B {}
+
 /// How much of a body is taken, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
@@ -28,10 +36,7 @@ pub(crate) enum BodyError {
 
 impl BodyLimits {
     /// The whole body.
-    pub(crate) async fn read<B>(self, body: B) -> Result<Bytes, BodyError>
-    where
-        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
-    {
+    pub(crate) async fn read(self, body: impl RequestBody) -> Result<Bytes, BodyError> {
         if body.is_end_stream() {
             return Ok(Bytes::new());
         }

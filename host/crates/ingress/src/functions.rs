@@ -2,7 +2,7 @@
 
 use crate::{
     access::Access,
-    body::BodyLimits,
+    body::{BodyLimits, RequestBody},
     keys::AccessLevel,
     problem::Problem,
     request::Admitted,
@@ -12,8 +12,7 @@ use crate::{
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, StatusCode, header::ALLOW};
-use hyper::body::Body;
-use std::{error::Error, fmt, sync::Arc, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 use uuid::Uuid;
 
 /// What runs HTTP functions; tests have a stand-in.
@@ -49,19 +48,21 @@ pub(crate) struct Functions {
 
 impl Functions {
     /// What the function at this path answers; none if there is no function.
-    pub(crate) async fn answer<B>(
+    pub(crate) async fn answer(
         &self,
         access: &Access,
         request: Admitted<'_>,
-        body: B,
-    ) -> Option<Result<HttpResponse, Problem>>
-    where
-        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
-    {
+        body: impl RequestBody,
+    ) -> Option<Result<HttpResponse, Problem>> {
         let (method, path) = (&request.parts.method, request.parts.uri.path());
         match self.router.find(method, path) {
             RouteMatch::Found(function, parameters) => {
-                Some(self.call(access, function, request, parameters, body).await)
+                let called = async {
+                    access.require(function.level, request.parts)?;
+                    let body = self.body_limits.read(body).await?;
+                    self.call(&function.name, request, parameters, body).await
+                };
+                Some(called.await)
             }
             RouteMatch::WrongMethod(allow) if method == Method::OPTIONS => Some(Ok(options(&allow))),
             RouteMatch::WrongMethod(allow) => Some(Err(Problem::wrong_method(path, &allow))),
@@ -69,27 +70,21 @@ impl Functions {
         }
     }
 
-    async fn call<B>(
+    async fn call(
         &self,
-        access: &Access,
-        function: &HttpFunction,
+        function: &Arc<str>,
         request: Admitted<'_>,
         parameters: RouteParameters,
-        body: B,
-    ) -> Result<HttpResponse, Problem>
-    where
-        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
-    {
-        access.require(function.level, request.parts)?;
-        let body = self.body_limits.read(body).await?;
+        body: Bytes,
+    ) -> Result<HttpResponse, Problem> {
         let invocation_id = Uuid::new_v4();
-        let call = FunctionCall { function: &function.name, invocation_id, request, parameters, body };
         let started = Instant::now();
+        let call = FunctionCall { function, invocation_id, request, parameters, body };
         let answer = self.app.call(call).await;
         let status = answer.as_ref().map_or_else(Problem::status, |response| response.status());
         tracing::info!(
             target: "durance::invocation",
-            function = &*function.name,
+            function = &**function,
             %invocation_id,
             status = status.as_u16(),
             elapsed_ms = started.elapsed().as_secs_f64() * 1e3,

@@ -3,7 +3,8 @@
 use crate::{
     access::{Access, KeyRequirement},
     admin::HostAdmin,
-    body::BodyLimits,
+    app,
+    body::{BodyLimits, RequestBody},
     functions::{Functions, HttpFunction, HttpFunctions},
     keys::KeyRing,
     links::{MANAGEMENT_PATH, SignedLinks},
@@ -13,13 +14,12 @@ use crate::{
     response::HttpResponse,
     routing::{RouteDefinition, RouteError, Router},
 };
-use bytes::Bytes;
 use durance_taskhub::OrchestrationClient;
+use durance_wasm::FunctionApp;
 use futures_util::FutureExt as _;
 use http::{Request, request::Parts};
-use hyper::body::Body;
 use percent_encoding::percent_decode_str;
-use std::{error::Error, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 /// How requests are answered.
@@ -63,7 +63,22 @@ pub struct Gateway {
     in_flight: Semaphore,
 }
 
-/// What a gateway is made of.
+/// What requests are answered with.
+#[derive(Debug)]
+pub struct GatewayParts {
+    /// The functions.
+    pub app: Arc<FunctionApp>,
+    /// The client of the task hub that the management API manages.
+    pub client: OrchestrationClient,
+    /// What opens functions and the management API.
+    pub keys: KeyRing,
+    /// Made with the same keys.
+    pub links: Arc<SignedLinks>,
+    /// Where the server listens: on loopback callers may need no keys.
+    pub listen: IpAddr,
+}
+
+/// The same, with any functions.
 #[derive(Debug)]
 pub(crate) struct Components {
     pub(crate) app: Arc<dyn HttpFunctions>,
@@ -75,10 +90,21 @@ pub(crate) struct Components {
 }
 
 impl Gateway {
+    /// A gateway to this app.
+    ///
+    /// # Errors
+    /// A function's route is malformed or the host's, or two functions want the same requests.
+    pub fn new(settings: &GatewaySettings, parts: GatewayParts) -> Result<Self, RouteError> {
+        let GatewayParts { app, client, keys, links, listen } = parts;
+        let routes = app::routes(&app);
+        Self::assemble(settings, Components { app, routes, client, keys, links, listen })
+    }
+
     pub(crate) fn assemble(settings: &GatewaySettings, components: Components) -> Result<Self, RouteError> {
         let Components { app, routes, client, keys, links, listen } = components;
         let router = Router::new(&settings.route_prefix, routes)?;
-        let body_limits = BodyLimits { bytes_max: settings.body_bytes_max, timeout: settings.body_read_timeout };
+        let body_limits =
+            BodyLimits { bytes_max: settings.body_bytes_max, timeout: settings.body_read_timeout };
         Ok(Self {
             access: Access::new(keys, settings.key_requirement, listen),
             admin: HostAdmin::new(env!("CARGO_PKG_VERSION")),
@@ -90,10 +116,7 @@ impl Gateway {
     }
 
     /// The answer to a request: always one, whatever happens.
-    pub(crate) async fn answer<B>(&self, request: Request<B>) -> HttpResponse
-    where
-        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
-    {
+    pub(crate) async fn answer(&self, request: Request<impl RequestBody>) -> HttpResponse {
         let (parts, body) = request.into_parts();
         let answer = AssertUnwindSafe(self.limited(&parts, body)).catch_unwind().await;
         let answer = answer.unwrap_or_else(|_| Err(Problem::panicked()));
@@ -101,10 +124,7 @@ impl Gateway {
     }
 
     /// Refuses what is too much before anything is done for it. Probes are answered first: a busy host is healthy.
-    async fn limited<B>(&self, parts: &Parts, body: B) -> Result<HttpResponse, Problem>
-    where
-        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
-    {
+    async fn limited(&self, parts: &Parts, body: impl RequestBody) -> Result<HttpResponse, Problem> {
         if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > self.uri_bytes_max) {
             return Err(Problem::uri_too_long(self.uri_bytes_max));
         }
@@ -120,10 +140,7 @@ impl Gateway {
         self.dispatch(Admitted { parts, authority }, body).await
     }
 
-    async fn dispatch<B>(&self, request: Admitted<'_>, body: B) -> Result<HttpResponse, Problem>
-    where
-        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
-    {
+    async fn dispatch(&self, request: Admitted<'_>, body: impl RequestBody) -> Result<HttpResponse, Problem> {
         let path = request.parts.uri.path();
         if let Some(path) = below(path, MANAGEMENT_PATH) {
             return self.management.answer(&self.access, request, path, body).await;

@@ -173,7 +173,8 @@ impl KeyRing {
         };
         let keys = file.keys.into_iter().map(decode_key).collect::<Result<_, String>>()?;
         let secret = BASE64_URL_SAFE_NO_PAD.decode(file.link_secret).map_err(|error| error.to_string())?;
-        let link_secret = secret.try_into().map_err(|_| format!("linkSecret must have {SECRET_BYTES} bytes"))?;
+        let link_secret =
+            secret.try_into().map_err(|_| format!("linkSecret must have {SECRET_BYTES} bytes"))?;
         Ok(Self { keys, link_secret })
     }
 
@@ -185,7 +186,8 @@ impl KeyRing {
         let text = serde_json::to_vec_pretty(&file)?;
 
         let temporary = path.with_extension("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         // The mode above is only for a new file.
         file.set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(&text)?;
@@ -264,7 +266,9 @@ mod tests {
             (format!(r#"{{"version":2,"keys":[],"linkSecret":"{secret}"}}"#), "version 2"),
             (r#"{"version":1,"keys":[],"linkSecret":"AAAA"}"#.to_owned(), "32 bytes"),
             (
-                format!(r#"{{"version":1,"keys":[{{"level":"admin","sha256":"00"}}],"linkSecret":"{secret}"}}"#),
+                format!(
+                    r#"{{"version":1,"keys":[{{"level":"admin","sha256":"00"}}],"linkSecret":"{secret}"}}"#
+                ),
                 "sha256",
             ),
             (

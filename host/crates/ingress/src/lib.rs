@@ -1,6 +1,15 @@
+//! All that comes in over HTTP: function routes, the management API, the host's own endpoints, keys.
+//!
+//! One way for a request: the [`Server`] reads it, the [`Gateway`] sees whether it may come in and whom it is for, and a
+//! function, the management API or the host answers it. Every error becomes a status and a text in one place, `problem`.
+//!
+//! *Invariant:* nothing else in the host names hyper, and nothing here knows how functions or orchestrations run.
+
 #![forbid(unsafe_code)]
+
 mod access;
 mod admin;
+mod app;
 mod body;
 mod functions;
 mod gateway;
@@ -15,3 +24,12 @@ mod routing;
 mod server;
 #[cfg(test)]
 mod testing;
+
+pub use access::KeyRequirement;
+pub use gateway::{Gateway, GatewayParts, GatewaySettings};
+pub use keys::{AccessLevel, KeyError, KeyRing, NewKeys};
+pub use links::{
+    InvalidLink, LINK_LIFETIME_DEFAULT, LinkSignature, MANAGEMENT_PATH, ManagementPayload, SignedLinks,
+};
+pub use routing::{RouteError, TemplateError};
+pub use server::{BindError, Server, ServerSettings};

@@ -69,7 +69,9 @@ pub enum InvalidLink {
     #[error("the link has expired; ask the function that gave it for a new one, or use the admin key")]
     Expired,
     /// It was made for another instance, or changed, or not made by this host.
-    #[error("the link's signature is not valid for this instance; use the link as it was given, or the admin key")]
+    #[error(
+        "the link's signature is not valid for this instance; use the link as it was given, or the admin key"
+    )]
     Forged,
 }
 
@@ -77,7 +79,10 @@ impl SignedLinks {
     /// Links for the instances of this task hub, each good for `lifetime`.
     #[must_use]
     pub fn new(keys: &KeyRing, task_hub: &str, lifetime: Duration, clock: Arc<dyn Clock>) -> Self {
-        let mac = Hmac::new_from_slice(keys.link_secret()).expect("HMAC takes keys of any length");
+        // HMAC pads a short key with zeros; one of a whole block cannot be refused.
+        let mut key = hmac::digest::Key::<Hmac<Sha256>>::default();
+        key.iter_mut().zip(keys.link_secret()).for_each(|(byte, secret)| *byte = *secret);
+        let mac = Hmac::new(&key);
         Self { mac, task_hub: task_hub.to_owned(), lifetime, clock }
     }
 
@@ -127,7 +132,9 @@ impl SignedLinks {
     /// Version and time have fixed lengths: no two inputs look the same.
     fn mac_of(&self, instance: &InstanceId, expires: u64) -> Hmac<Sha256> {
         let mac = self.mac.clone();
-        mac.chain_update([SIGNATURE_VERSION]).chain_update(expires.to_be_bytes()).chain_update(instance.as_str())
+        mac.chain_update([SIGNATURE_VERSION])
+            .chain_update(expires.to_be_bytes())
+            .chain_update(instance.as_str())
     }
 
     fn now(&self) -> u64 {
@@ -154,7 +161,10 @@ mod tests {
     fn links() -> (SignedLinks, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at_seconds(1_000));
         let (keys, _) = KeyRing::generate().unwrap();
-        (SignedLinks::new(&keys, "My Hub", Duration::from_secs(60), Arc::clone(&clock) as Arc<dyn Clock>), clock)
+        (
+            SignedLinks::new(&keys, "My Hub", Duration::from_secs(60), Arc::clone(&clock) as Arc<dyn Clock>),
+            clock,
+        )
     }
 
     fn id(text: &str) -> InstanceId {

@@ -9,12 +9,14 @@ use crate::{
 };
 use durance_durable::{InvalidInstanceId, InvalidJson};
 use durance_taskhub::{ClientError, Holder};
+use durance_wasm::InvokeError;
 use http::{
     HeaderName, HeaderValue, StatusCode,
     header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 /// How long a caller should wait when the host is busy or stopping. Unit: seconds.
 const RETRY_AFTER_SECONDS: u16 = 1;
@@ -59,6 +61,11 @@ impl Problem {
         self
     }
 
+    fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
     fn retry_later(self) -> Self {
         self.header(RETRY_AFTER, RETRY_AFTER_SECONDS)
     }
@@ -80,7 +87,8 @@ impl Problem {
 
     /// The request's target is longer than it may be.
     pub(crate) fn uri_too_long(bytes_max: usize) -> Self {
-        let detail = format!("the URI is longer than {bytes_max} bytes, which is the most that this host takes");
+        let detail =
+            format!("the URI is longer than {bytes_max} bytes, which is the most that this host takes");
         Self::new(StatusCode::URI_TOO_LONG, detail)
     }
 
@@ -110,6 +118,24 @@ impl Problem {
             .logged("answering a request has panicked")
     }
 
+    /// A function gave no response. What the guest said is for the log: it may hold what callers should not see.
+    pub(crate) fn of_function(function: &str, invocation_id: Uuid, error: InvokeError) -> Self {
+        let server_error = StatusCode::INTERNAL_SERVER_ERROR;
+        let log = format!("function '{function}', invocation {invocation_id}: {error}");
+        let problem = match error {
+            InvokeError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            InvokeError::Timeout(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, error.to_string()),
+            InvokeError::Busy(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, error.to_string()).retry_later(),
+            InvokeError::MemoryLimit(_) | InvokeError::BadOutput(_) => {
+                Self::new(server_error, error.to_string())
+            }
+            InvokeError::Trap { .. } => Self::new(server_error, "the function crashed; see the host's log"),
+            InvokeError::Failed(_) => Self::new(server_error, "the function failed; see the host's log"),
+            _ => Self::new(server_error, "the host could not run the function; see its log"),
+        };
+        problem.member("function", function).member("invocationId", invocation_id.to_string()).logged(log)
+    }
+
     /// The instance id is in use; the caller gets the links of who has it.
     pub(crate) fn already_exists(holder: &Holder, links: &ManagementPayload) -> Self {
         let detail = format!("An instance with ID '{}' already exists.", holder.instance);
@@ -117,13 +143,10 @@ impl Problem {
         if let Ok(Value::Object(links)) = serde_json::to_value(links) {
             problem.members = links;
         }
-        let about_holder = [
-            ("runtimeStatus", holder.status.as_str().into()),
-            ("executionId", holder.execution.to_string().into()),
-            ("generation", holder.generation.into()),
-        ];
-        problem.members.extend(about_holder.map(|(name, value)| (name.to_owned(), value)));
         problem
+            .member("runtimeStatus", holder.status.as_str())
+            .member("executionId", holder.execution.to_string())
+            .member("generation", holder.generation)
     }
 
     /// The response, after one line in the log: an error for the host's own failures, otherwise for debugging.
@@ -153,7 +176,9 @@ impl From<AccessError> for Problem {
         let detail = error.to_string();
         match error {
             AccessError::NoHost => Self::new(StatusCode::BAD_REQUEST, detail),
-            AccessError::ForeignHost(_) | AccessError::ForeignOrigin(_) => Self::new(StatusCode::FORBIDDEN, detail),
+            AccessError::ForeignHost(_) | AccessError::ForeignOrigin(_) => {
+                Self::new(StatusCode::FORBIDDEN, detail)
+            }
             AccessError::KeyNeeded(_) => unauthorized(detail),
         }
     }
@@ -212,8 +237,11 @@ impl From<ClientError> for Problem {
             ClientError::IdempotencyMismatch => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             ClientError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_later(),
             ClientError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_later(),
-            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the store cannot be read or written; see the host's log")
-                .logged(detail),
+            _ => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the store cannot be read or written; see the host's log",
+            )
+            .logged(detail),
         }
     }
 }
@@ -257,6 +285,33 @@ mod tests {
             let response = Problem::from(error).into_response("POST", "/");
             assert_eq!(response.status(), expected, "{text}");
             assert_eq!(header(&response, "retry-after"), retry_after, "{text}");
+        }
+    }
+
+    #[test]
+    fn failed_functions_answer_what_callers_may_see() {
+        let failure = durance_durable::TaskFailureDetails::new("Secret", "password");
+        let table = [
+            (InvokeError::NotFound("F".to_owned()), 404, "no HTTP function 'F'"),
+            (InvokeError::Trap { message: "secret".to_owned() }, 500, "crashed"),
+            (InvokeError::Timeout(std::time::Duration::from_secs(230)), 504, "within 230 s"),
+            (InvokeError::MemoryLimit(7), 500, "limit of 7 bytes"),
+            (InvokeError::BadOutput("status 99".to_owned()), 500, "status 99"),
+            (InvokeError::Failed(failure), 500, "the function failed; see the host's log"),
+            (InvokeError::Busy("5 are running".to_owned()), 429, "5 are running"),
+            (InvokeError::Host("secret".to_owned()), 500, "could not run"),
+        ];
+        for (error, status, text) in table {
+            let shown = error.to_string();
+            let response = Problem::of_function("F", Uuid::nil(), error).into_response("GET", "/");
+            assert_eq!(response.status(), status, "{shown}");
+            let body = body_json(response);
+            let detail = body["detail"].as_str().unwrap();
+            assert!(detail.contains(text) && !detail.contains("secret"), "{detail}");
+            assert_eq!(
+                (&body["function"], &body["invocationId"]),
+                (&"F".into(), &Uuid::nil().to_string().into())
+            );
         }
     }
 

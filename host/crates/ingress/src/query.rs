@@ -28,14 +28,20 @@ impl<'r> Query<'r> {
     }
 
     /// Refuses names that are in neither list, and any name twice, but for those that hold lists.
-    pub(crate) fn check_names(&self, common: &[&str], own: &[&str], lists: &[&str]) -> Result<(), QueryError> {
+    pub(crate) fn check_names(
+        &self,
+        common: &[&str],
+        own: &[&str],
+        lists: &[&str],
+    ) -> Result<(), QueryError> {
         let is_in = |names: &[&str], name: &str| names.iter().any(|known| known.eq_ignore_ascii_case(name));
         for (index, (name, _)) in self.pairs.iter().enumerate() {
             if !is_in(common, name) && !is_in(own, name) {
                 let allowed: Vec<_> = own.iter().chain(common).copied().collect();
                 return Err(QueryError::UnknownName { name: name.to_string(), allowed: allowed.join(", ") });
             }
-            let is_repeated = self.pairs.iter().take(index).any(|(other, _)| other.eq_ignore_ascii_case(name));
+            let is_repeated =
+                self.pairs.iter().take(index).any(|(other, _)| other.eq_ignore_ascii_case(name));
             if is_repeated && !is_in(lists, name) {
                 return Err(QueryError::Repeated(name.to_string()));
             }
@@ -83,12 +89,16 @@ impl<'r> Query<'r> {
         read: impl Fn(&str) -> Option<T>,
     ) -> Result<Vec<T>, QueryError> {
         let items = self.values(name).flat_map(|value| value.split(',')).map(str::trim);
-        let wrong = |item: &str| QueryError::Value { name, value: item.to_owned(), expected: expected.into() };
+        let wrong =
+            |item: &str| QueryError::Value { name, value: item.to_owned(), expected: expected.into() };
         items.map(|item| read(item).ok_or_else(|| wrong(item))).collect()
     }
 
     fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.pairs.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+        self.pairs
+            .iter()
+            .filter(move |(given, _)| given.eq_ignore_ascii_case(name))
+            .map(|(_, value)| &**value)
     }
 }
 
@@ -99,7 +109,8 @@ fn parse_time(text: &str) -> Option<Timestamp> {
     let offset = pieces.to_numeric_offset().unwrap_or(Offset::UTC);
     // Clients send the first or the last moment that they know of for "no limit".
     let is_far_future = pieces.date().year() > 9000;
-    let nanos = offset.to_timestamp(local).map_or(if is_far_future { i128::MAX } else { 0 }, |t| t.as_nanosecond());
+    let nanos =
+        offset.to_timestamp(local).map_or(if is_far_future { i128::MAX } else { 0 }, |t| t.as_nanosecond());
     Some(Timestamp::from_nanos(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX)))
 }
 
@@ -113,7 +124,9 @@ mod tests {
 
     #[test]
     fn unknown_and_repeated_names_are_refused() {
-        let check = |query| Query::parse(Some(query)).check_names(&["code"], &["top", "runtimeStatus"], &["runtimeStatus"]);
+        let check = |query| {
+            Query::parse(Some(query)).check_names(&["code"], &["top", "runtimeStatus"], &["runtimeStatus"])
+        };
         assert_eq!(check(""), Ok(()));
         assert_eq!(check("TOP=1&code=&runtimeStatus=a&runtimestatus=b"), Ok(()));
         assert_eq!(

@@ -53,7 +53,9 @@ impl Default for ServerSettings {
 
 /// The address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}; is another host running there? Choose another address with --listen")]
+#[error(
+    "cannot listen on {address}: {source}; is another host running there? Choose another address with --listen"
+)]
 pub struct BindError {
     /// As asked for.
     pub address: SocketAddr,

@@ -4,8 +4,8 @@ use crate::response::HttpResponse;
 use durance_durable::{GuestFault, Json, ModuleHash, RuntimeState, TaskFailureDetails, TaskId, Timestamp};
 use durance_store::MemoryStore;
 use durance_taskhub::{
-    ActivityCall, Clock, ExecutorError, FunctionExecutor, OrchestratorRun, Progress, SharedState, SystemClock, TaskHub,
-    TaskHubSettings,
+    ActivityCall, Clock, ExecutorError, FunctionExecutor, OrchestratorRun, Progress, SharedState,
+    SystemClock, TaskHub, TaskHubSettings,
 };
 use futures_util::{FutureExt as _, future::BoxFuture};
 use http_body_util::BodyExt as _;
@@ -68,7 +68,10 @@ pub(crate) fn body_json(response: HttpResponse) -> Value {
 /// A hub in memory with three orchestrators: `Echo` gives its input, `Fail` fails, `Wait` gives the data of event `Go`.
 pub(crate) fn open_task_hub() -> TaskHub {
     let store = Arc::new(MemoryStore::new(4));
-    TaskHub::open(store, Arc::new(App), Arc::new(SystemClock), &TaskHubSettings::default()).unwrap()
+    let mut hub =
+        TaskHub::open(store, Arc::new(App), Arc::new(SystemClock), &TaskHubSettings::default()).unwrap();
+    hub.recover().unwrap();
+    hub
 }
 
 #[derive(Debug)]
@@ -85,7 +88,11 @@ impl FunctionExecutor for App {
         ORCHESTRATORS.map(str::to_owned).to_vec()
     }
 
-    fn orchestrator(&self, _: ModuleHash, state: SharedState) -> Result<Box<dyn OrchestratorRun>, ExecutorError> {
+    fn orchestrator(
+        &self,
+        _: ModuleHash,
+        state: SharedState,
+    ) -> Result<Box<dyn OrchestratorRun>, ExecutorError> {
         Ok(Box::new(Run { state, event: None }))
     }
 

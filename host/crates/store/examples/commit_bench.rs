@@ -5,9 +5,11 @@
 //! A step is a turn that takes the result of one activity and calls the next: the instance row, a history row of about
 //! 500 bytes, one open task more and one less.
 
+#![expect(clippy::print_stdout, reason = "it is a program that prints its figures")]
+
 use durance_durable::{
-    ActivityOptions, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, ModuleHash, RuntimeStatus, ScheduleTask,
-    TaskId, Timestamp, Turn, TurnCommit,
+    ActivityOptions, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, ModuleHash, RuntimeStatus,
+    ScheduleTask, TaskId, Timestamp, Turn, TurnCommit,
 };
 use durance_store::{EmbeddedStore, Lease, Operation, StartRequest, StoreOptions, TaskHubStore, TurnWrite};
 use std::{
@@ -53,7 +55,7 @@ fn median_sync(folder: &Path) -> std::io::Result<Duration> {
     }
     std::fs::remove_file(path)?;
     times.sort();
-    Ok(times[times.len() / 2])
+    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
 }
 
 fn measure(store: &EmbeddedStore, steps: usize, time: Duration) -> Result<f64, Box<dyn std::error::Error>> {

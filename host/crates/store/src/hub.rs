@@ -148,7 +148,10 @@ mod tests {
 
         fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
             if self.fails.load(Ordering::SeqCst) {
-                return Err(StoreError::Io { action: "sync".to_owned(), source: io::Error::other("the disk died") });
+                return Err(StoreError::Io {
+                    action: "sync".to_owned(),
+                    source: io::Error::other("the disk died"),
+                });
             }
             self.rows.write(batch)
         }

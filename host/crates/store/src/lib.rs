@@ -20,8 +20,8 @@ mod store;
 pub use embedded::{EmbeddedStore, RepairReport, StoreOptions, repair};
 pub use memory::MemoryStore;
 pub use operation::{
-    Holder, IdempotencyKey, Operation, Outcome, PurgeOutcome, RetryTask, SendEvent, SendOutcome, StartOutcome,
-    StartRequest, TurnOutcome, TurnWrite,
+    Holder, IdempotencyKey, Operation, Outcome, PurgeOutcome, RetryTask, SendEvent, SendOutcome,
+    StartOutcome, StartRequest, TurnOutcome, TurnWrite,
 };
 pub use store::{
     Fence, Lease, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError, TaskHubStore,

@@ -1,8 +1,8 @@
 //! What a store can be asked to write, and what it answers.
 
 use durance_durable::{
-    ExecutionId, HistoryEvent, IfExists, InstanceId, Json, Message, ModuleHash, Parent, RuntimeStatus, TaskId,
-    Timestamp, Token, TurnCommit,
+    ExecutionId, HistoryEvent, IfExists, InstanceId, Json, Message, ModuleHash, Parent, RuntimeStatus,
+    TaskId, Timestamp, Token, TurnCommit,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

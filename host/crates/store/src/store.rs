@@ -2,8 +2,8 @@
 
 use crate::{Operation, Outcome};
 use durance_durable::{
-    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Message, PartitionId, RuntimeStatus, ScheduleTask,
-    TaskId, Timestamp, Token, Turn,
+    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Message, PartitionId, RuntimeStatus,
+    ScheduleTask, TaskId, Timestamp, Token, Turn,
 };
 use std::{fmt, path::PathBuf};
 
@@ -168,7 +168,9 @@ pub struct OpenTimer {
 #[non_exhaustive]
 pub enum StoreError {
     /// Another process has the store open.
-    #[error("the data folder {path} is in use by another process; stop that one, or choose another folder with --data")]
+    #[error(
+        "the data folder {path} is in use by another process; stop that one, or choose another folder with --data"
+    )]
     Locked {
         /// The folder.
         path: PathBuf,

@@ -23,11 +23,12 @@ const DRAIN_LOOK: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct TaskHub {
     engine: Arc<Engine>,
+    partitions: Vec<PartitionId>,
     background: JoinSet<()>,
 }
 
 impl TaskHub {
-    /// Takes the hub's partitions and goes on with all that waits in them.
+    /// Takes the hub's partitions. Nothing that waits in them goes on before [`TaskHub::recover`].
     ///
     /// # Errors
     /// The store cannot be read or written.
@@ -42,13 +43,21 @@ impl TaskHub {
         let committer = Committer::start(Arc::clone(&store), leases)
             .map_err(|source| StoreError::Io { action: "start the committer thread".to_owned(), source })?;
         let engine = Arc::new(Engine::new(store, executor, clock, committer, settings));
-        for partition in partitions {
-            engine.recover(partition)?;
+        Ok(Self { engine, partitions, background: JoinSet::new() })
+    }
+
+    /// Goes on with all that waits. To be called once, when the functions can be run and before any client is given
+    /// out. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn recover(&mut self) -> Result<(), StoreError> {
+        for partition in std::mem::take(&mut self.partitions) {
+            self.engine.recover(partition)?;
         }
-        let mut background = JoinSet::new();
-        background.spawn(fire_timers(Arc::clone(&engine)));
-        background.spawn(sweep(Arc::clone(&engine)));
-        Ok(Self { engine, background })
+        self.background.spawn(fire_timers(Arc::clone(&self.engine)));
+        self.background.spawn(sweep(Arc::clone(&self.engine)));
+        Ok(())
     }
 
     /// A client of this hub.

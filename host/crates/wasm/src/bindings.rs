@@ -1,7 +1,5 @@
 //! What is made of the WIT package: the traits behind the imports, and the types that cross the boundary.
 
-#![expect(unsafe_code, reason = "the code that `bindgen!` and the derives make lays out values in guest memory")]
-
 mod imports {
     wasmtime::component::bindgen!({
         path: "../../../guest-sdk/wit",
@@ -18,14 +16,16 @@ mod imports {
             "durance:functions/orchestration-client.resume": async | trappable,
             "durance:functions/orchestration-client.purge": async | trappable,
             "durance:functions/orchestration-client.wait-for-completion": async | trappable,
-            "durance:functions/orchestration-context.wait-any": async | store | trappable,
+            "durance:functions/orchestration-context.wait-any": async | trappable,
             default: trappable,
         },
         require_store_data_send: true,
     });
 }
 
-pub(crate) use imports::durance::functions::{invocation, orchestration_client, orchestration_context, types};
+pub(crate) use imports::durance::functions::{
+    invocation, orchestration_client, orchestration_context, types,
+};
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 

@@ -40,7 +40,12 @@ struct Wasi {
 }
 
 impl CallState {
-    pub(crate) fn new(shared: Arc<Shared>, function: Arc<str>, invocation_id: Uuid, trigger: Trigger) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        function: Arc<str>,
+        invocation_id: Uuid,
+        trigger: Trigger,
+    ) -> Self {
         let limiter = MemoryLimiter::new(shared.settings.memory_bytes_max);
         Self { shared, function, invocation_id, trigger, limiter, wasi: None }
     }
@@ -62,7 +67,8 @@ impl Wasi {
             Trigger::Activity(call) => Some(call.instance.as_str().into()),
         };
         let log = GuestLog::new(Arc::clone(function), instance_id, invocation_id, None, shared.log_limits());
-        let hooks = OutboundHooks { allowed: Arc::clone(&shared.allowed_hosts), function: Arc::clone(function) };
+        let hooks =
+            OutboundHooks { allowed: Arc::clone(&shared.allowed_hosts), function: Arc::clone(function) };
         Self { ctx: wasi_ctx(&log), http: WasiHttpCtx::new(), hooks, table: ResourceTable::new(), log }
     }
 }
@@ -79,7 +85,10 @@ pub(crate) fn wasi_ctx(log: &Arc<GuestLog>) -> WasiCtx {
 
 impl fmt::Debug for CallState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallState").field("function", &self.function).field("trigger", &self.trigger).finish_non_exhaustive()
+        f.debug_struct("CallState")
+            .field("function", &self.function)
+            .field("trigger", &self.trigger)
+            .finish_non_exhaustive()
     }
 }
 
@@ -123,7 +132,9 @@ impl invocation::Host for CallState {
     fn idempotency_key(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
             Trigger::Http { .. } => None,
-            Trigger::Activity(call) => Some(format!("{}/{}/{}", call.instance, call.execution, call.call.task)),
+            Trigger::Activity(call) => {
+                Some(format!("{}/{}/{}", call.instance, call.execution, call.call.task))
+            }
         })
     }
 

@@ -8,8 +8,8 @@ use crate::{
 };
 use durance_durable::{IfExists, InstanceId, Json, RuntimeStatus, Timestamp, Token};
 use durance_taskhub::{
-    ClientError, Holder, ListQuery, OrchestrationClient, OrchestrationStatus, StartOptions, Started, StatusOptions,
-    history_json,
+    ClientError, Holder, ListQuery, OrchestrationClient, OrchestrationStatus, StartAnswer, StartOptions,
+    StatusOptions, history_json,
 };
 use std::time::Duration;
 use wasmtime::Result as Trappable;
@@ -26,11 +26,22 @@ impl CallState {
 
     fn json(&self, what: &str, text: String) -> Answer<Json> {
         self.shared.value(what, text).map_err(|invalid| match invalid {
-            InvalidValue::TooLarge(text) | InvalidValue::NotJson(text) => wit::ClientError::InvalidArgument(text),
+            InvalidValue::TooLarge(text) | InvalidValue::NotJson(text) => {
+                wit::ClientError::InvalidArgument(text)
+            }
         })
     }
 
-    async fn start(&self, orchestrator: String, input: String, options: wit::StartOptions) -> Answer<wit::StartOutcome> {
+    /// The client, and the instance that a call is about.
+    fn target(&self, id: &str) -> Answer<(OrchestrationClient, InstanceId)> {
+        Ok((self.client()?, instance(id)?))
+    }
+
+    fn start_request(
+        &self,
+        input: String,
+        options: wit::StartOptions,
+    ) -> Answer<(OrchestrationClient, Json, StartOptions)> {
         let input = self.json("the input", input)?;
         let options = StartOptions {
             instance: options.instance_id.as_deref().map(instance).transpose()?,
@@ -38,8 +49,7 @@ impl CallState {
             token: options.token.map(Token),
             idempotency_key: options.idempotency_key,
         };
-        let started = self.client()?.start_new(&orchestrator, input, options).await.map_err(client_error)?;
-        Ok(start_outcome(started))
+        Ok((self.client()?, input, options))
     }
 
     fn status(&self, id: &str, shown: wit::StatusOptions) -> Answer<wit::StatusSnapshot> {
@@ -87,7 +97,11 @@ impl CallState {
 }
 
 impl wit::Host for CallState {
-    fn get_status(&mut self, id: String, options: wit::StatusOptions) -> Trappable<Answer<wit::StatusSnapshot>> {
+    fn get_status(
+        &mut self,
+        id: String,
+        options: wit::StatusOptions,
+    ) -> Trappable<Answer<wit::StatusSnapshot>> {
         Ok(self.status(&id, options))
     }
 
@@ -97,34 +111,56 @@ impl wit::Host for CallState {
         input: String,
         options: wit::StartOptions,
     ) -> Trappable<Answer<wit::StartOutcome>> {
-        Ok(self.start(orchestrator, input, options).await)
+        let request = self.start_request(input, options);
+        let started = async {
+            let (client, input, options) = request?;
+            client.start_new(&orchestrator, input, options).await.map(start_outcome).map_err(client_error)
+        };
+        Ok(started.await)
     }
 
     async fn raise_event(&mut self, id: String, event: String, data: String) -> Trappable<Answer<()>> {
+        let (target, data) = (self.target(&id), self.json("the event's data", data));
         let sent = async {
-            let data = self.json("the event's data", data)?;
-            self.client()?.raise_event(&instance(&id)?, &event, data).await.map_err(client_error)
+            let (client, instance) = target?;
+            client.raise_event(&instance, &event, data?).await.map_err(client_error)
         };
         Ok(sent.await)
     }
 
     async fn terminate(&mut self, id: String, reason: String) -> Trappable<Answer<()>> {
-        let sent = async { self.client()?.terminate(&instance(&id)?, &reason).await.map_err(client_error) };
+        let target = self.target(&id);
+        let sent = async {
+            let (client, instance) = target?;
+            client.terminate(&instance, &reason).await.map_err(client_error)
+        };
         Ok(sent.await)
     }
 
     async fn suspend(&mut self, id: String, reason: String) -> Trappable<Answer<()>> {
-        let sent = async { self.client()?.suspend(&instance(&id)?, &reason).await.map_err(client_error) };
+        let target = self.target(&id);
+        let sent = async {
+            let (client, instance) = target?;
+            client.suspend(&instance, &reason).await.map_err(client_error)
+        };
         Ok(sent.await)
     }
 
     async fn resume(&mut self, id: String, reason: String) -> Trappable<Answer<()>> {
-        let sent = async { self.client()?.resume(&instance(&id)?, &reason).await.map_err(client_error) };
+        let target = self.target(&id);
+        let sent = async {
+            let (client, instance) = target?;
+            client.resume(&instance, &reason).await.map_err(client_error)
+        };
         Ok(sent.await)
     }
 
     async fn purge(&mut self, id: String) -> Trappable<Answer<()>> {
-        let purged = async { self.client()?.purge(&instance(&id)?).await.map_err(client_error) };
+        let target = self.target(&id);
+        let purged = async {
+            let (client, instance) = target?;
+            client.purge(&instance).await.map_err(client_error)
+        };
         Ok(purged.await)
     }
 
@@ -137,10 +173,11 @@ impl wit::Host for CallState {
         id: String,
         timeout_ms: u64,
     ) -> Trappable<Answer<wit::OrchestrationStatus>> {
+        let target = self.target(&id);
         let waited = async {
-            let timeout = Duration::from_millis(timeout_ms);
-            let status = self.client()?.wait_for_completion(&instance(&id)?, timeout).await.map_err(client_error)?;
-            Ok(status_for_guest(status, false))
+            let (client, instance) = target?;
+            let status = client.wait_for_completion(&instance, Duration::from_millis(timeout_ms)).await;
+            status.map(|status| status_for_guest(status, false)).map_err(client_error)
         };
         Ok(waited.await)
     }
@@ -176,12 +213,12 @@ fn if_exists(policy: wit::IfExists) -> IfExists {
     }
 }
 
-fn start_outcome(started: Started) -> wit::StartOutcome {
-    match started {
-        Started::Started(run) => wit::StartOutcome::Started(holder(run)),
-        Started::Existing(run) => wit::StartOutcome::Existing(holder(run)),
-        Started::AlreadyExists(run) => wit::StartOutcome::AlreadyExists(holder(run)),
-        Started::Changed(run) => wit::StartOutcome::Changed(run.map(holder)),
+fn start_outcome(answer: StartAnswer) -> wit::StartOutcome {
+    match answer {
+        StartAnswer::Started(run) => wit::StartOutcome::Started(holder(run)),
+        StartAnswer::Existing(run) => wit::StartOutcome::Existing(holder(run)),
+        StartAnswer::AlreadyExists(run) => wit::StartOutcome::AlreadyExists(holder(run)),
+        StartAnswer::Changed(run) => wit::StartOutcome::Changed(run.map(holder)),
     }
 }
 

@@ -9,21 +9,13 @@ use crate::{
     shared::InvalidValue,
 };
 use durance_durable::{ActivityOptions, ContinueAsNew, GuestFault, Json, RetryPolicy, TaskId, Timestamp};
-use std::{
-    future::poll_fn,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    task::Poll,
-    time::Duration,
-};
-use wasmtime::{
-    AsContextMut, Result,
-    component::{Access, HasSelf},
-};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use wasmtime::Result;
 
 impl OrchestratorState {
     fn json(&self, what: &str, text: String) -> Result<Json, GuestStop> {
         self.shared.value(what, text).map_err(|invalid| match invalid {
-            InvalidValue::TooLarge(text) => GuestStop::ValueTooLarge(text),
+            InvalidValue::TooLarge(text) => GuestStop::OutputTooLarge(text),
             InvalidValue::NotJson(text) => GuestStop::InvalidArgument(text),
         })
     }
@@ -57,9 +49,9 @@ impl wit::Host for OrchestratorState {
         Ok(self.context()?.execution().to_string())
     }
 
-    fn parent(&mut self) -> Result<Option<wit::Parent>> {
+    fn parent(&mut self) -> Result<Option<wit::ParentInstance>> {
         let state = self.context()?;
-        Ok(state.parent().map(|parent| wit::Parent {
+        Ok(state.parent().map(|parent| wit::ParentInstance {
             name: parent.name.as_ref().to_owned(),
             instance_id: parent.instance.to_string(),
         }))
@@ -128,27 +120,21 @@ impl wit::Host for OrchestratorState {
         self.context()?.continue_as_new(ContinueAsNew { input, preserve_unprocessed_events });
         Ok(())
     }
-}
 
-impl wit::HostWithStore<OrchestratorState> for HasSelf<OrchestratorState> {
-    async fn wait_any(mut host: Access<'_, OrchestratorState, Self>, tasks: Vec<u32>) -> Result<u32> {
+    async fn wait_any(&mut self, tasks: Vec<u32>) -> Result<u32> {
         let tasks: Vec<TaskId> = tasks.into_iter().map(TaskId).collect();
-        let state = host.get();
-        drop(state.context()?);
-        let (context, control) = (state.context.clone(), Arc::clone(&state.control));
-        let context = context.expect("the line above has returned without one");
+        drop(self.context()?);
+        let (context, control) = (self.context.clone(), Arc::clone(&self.control));
+        let context = context.expect("without one, the line above returns");
         let done = poll_fn(|_| match context.lock().wait_any(&tasks) {
-            Ok(Some(task)) => Poll::Ready(Ok(task)),
+            Ok(Some(task)) => Poll::Ready(Ok(task.0)),
             Ok(None) => {
                 // Nothing wakes the guest: the next turn polls it again.
-                control.parked.store(true, Relaxed);
+                control.park();
                 Poll::Pending
             }
             Err(fault) => Poll::Ready(Err(stop(fault))),
         });
-        let task = done.await?;
-        // Ticks went by while the guest was parked; they are not its own.
-        host.as_context_mut().set_epoch_deadline(1);
-        Ok(task.0)
+        done.await
     }
 }

@@ -20,12 +20,12 @@ const TABLES_PER_COMPONENT: u32 = 4;
 /// Pool slots above the limits of calls: for `describe`, and for calls that are being unwound.
 const SPARE_SLOTS: u32 = 16;
 
-/// Mappings of the kernel that a suspended orchestrator takes: its fiber's stack and guard page, its linear memories
-/// with their images and guards, its tables.
-const MAPPINGS_PER_SLOT: u32 = 12;
+/// Mappings of the kernel that a slot takes: two for its stack and the guard page, from the start, and four for a usual
+/// component's memory with its image and its tables.
+const MAPPINGS_PER_SLOT: u32 = 8;
 /// Resident memory of a suspended orchestrator, with some that it allocated.
 const RESIDENT_BYTES_PER_ORCHESTRATOR: u64 = 64 * 1024;
-const ORCHESTRATORS_MAX: u32 = 10_000;
+const ORCHESTRATORS_MAX: u32 = 4_000;
 const ORCHESTRATORS_MIN: u32 = 64;
 
 /// The engine with its ticker.
@@ -39,7 +39,8 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(settings: &WasmSettings) -> Result<Self, wasmtime::Error> {
         let calls = settings.http_calls_max.saturating_add(settings.activities_max);
-        let orchestrators_max = settings.orchestrators_max.unwrap_or_else(|| orchestrators_for_this_machine(calls));
+        let orchestrators_max =
+            settings.orchestrators_max.unwrap_or_else(|| orchestrators_for_this_machine(calls));
         let slots = calls.saturating_add(orchestrators_max).saturating_add(SPARE_SLOTS);
         let wasmtime = wasmtime::Engine::new(&config(slots))?;
         let ticker = EpochTicker::start(wasmtime.clone());
@@ -83,8 +84,9 @@ fn pool(slots: u32) -> PoolingAllocationConfig {
 fn orchestrators_for_this_machine(calls: u32) -> u32 {
     let mappings = read_number("/proc/sys/vm/max_map_count").unwrap_or(65_530);
     let mappings = u32::try_from(mappings).unwrap_or(u32::MAX);
-    // Half of the mappings are left to the store, the threads and the allocator.
-    let by_mappings = (mappings / 2 / MAPPINGS_PER_SLOT).saturating_mul(2).saturating_sub(calls + SPARE_SLOTS);
+    // A quarter of the mappings is left to the store, the threads and the allocator.
+    let by_mappings =
+        (mappings / 4 * 3 / MAPPINGS_PER_SLOT).saturating_sub(calls.saturating_add(SPARE_SLOTS));
     let by_memory = memory_bytes().map_or(ORCHESTRATORS_MAX, |bytes| {
         u32::try_from(bytes / 4 / RESIDENT_BYTES_PER_ORCHESTRATOR).unwrap_or(u32::MAX)
     });

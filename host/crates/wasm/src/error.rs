@@ -5,6 +5,9 @@ use durance_durable::{FailureCause, GuestFault, TaskFailureDetails};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
 
+/// What wasmtime says when a guest hands over more than `Store::set_hostcall_fuel` allows; it has no public type for it.
+const COPY_LIMIT: &str = "fuel allocated for hostcalls has been exhausted";
+
 /// Why an HTTP function gave no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -49,9 +52,11 @@ pub(crate) enum GuestStop {
     InvalidArgument(String),
     /// A value is longer than it may be.
     #[error("{0}")]
-    ValueTooLarge(String),
+    OutputTooLarge(String),
     /// The CPU budget of a turn is used up.
-    #[error("the orchestrator used up its CPU time of {0} ms without waiting for anything; move work to activities")]
+    #[error(
+        "the orchestrator used up its CPU time of {0} ms without waiting for anything; move work to activities"
+    )]
     CpuBudget(u128),
     /// The orchestration does not allow what the orchestrator called.
     #[error(transparent)]
@@ -76,6 +81,10 @@ impl Stop {
         if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
             return Self::NoRoom(full.to_string());
         }
+        if error.root_cause().to_string().contains(COPY_LIMIT) {
+            let text = "the function handed over more data at once than it may".to_owned();
+            return Self::Guest(GuestStop::OutputTooLarge(text));
+        }
         if memory_refused {
             return Self::MemoryLimit;
         }
@@ -95,7 +104,9 @@ impl Stop {
 
     pub(crate) fn into_failure(self, memory_bytes_max: usize) -> TaskFailureDetails {
         match self {
-            Self::Trap(message) => TaskFailureDetails::new("Trap", format!("the function crashed: {message}")),
+            Self::Trap(message) => {
+                TaskFailureDetails::new("Trap", format!("the function crashed: {message}"))
+            }
             Self::Guest(GuestStop::Fault(fault)) => fault.failure(),
             Self::Guest(stop @ GuestStop::CpuBudget(_)) => {
                 TaskFailureDetails::non_retriable("CpuBudgetExceeded", stop.to_string())
@@ -106,8 +117,8 @@ impl Stop {
             Self::Guest(stop @ GuestStop::InvalidArgument(_)) => {
                 TaskFailureDetails::non_retriable("InvalidArgument", stop.to_string())
             }
-            Self::Guest(stop @ GuestStop::ValueTooLarge(_)) => {
-                TaskFailureDetails::non_retriable("ValueTooLarge", stop.to_string())
+            Self::Guest(stop @ GuestStop::OutputTooLarge(_)) => {
+                TaskFailureDetails::non_retriable("OutputTooLarge", stop.to_string())
             }
             Self::MemoryLimit => {
                 let error = InvokeError::MemoryLimit(memory_bytes_max);
@@ -120,6 +131,7 @@ impl Stop {
     pub(crate) fn into_invoke_error(self, memory_bytes_max: usize) -> InvokeError {
         match self {
             Self::Trap(message) => InvokeError::Trap { message },
+            Self::Guest(stop @ GuestStop::OutputTooLarge(_)) => InvokeError::BadOutput(stop.to_string()),
             Self::Guest(stop) => InvokeError::Trap { message: stop.to_string() },
             Self::MemoryLimit => InvokeError::MemoryLimit(memory_bytes_max),
             Self::NoRoom(why) => InvokeError::Busy(why),

@@ -68,23 +68,23 @@ impl GuestLog {
         (!words.is_empty()).then(|| words.to_owned())
     }
 
-    fn print(&self, stream: Stream, mut bytes: &[u8]) {
+    fn print(&self, stream: Stream, bytes: &[u8]) {
         let mut buffers = self.buffers.lock();
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let Some(end) = part.strip_suffix(b"\n") else {
+                self.append(buffers.of(stream), part);
+                return;
+            };
             let mut line = std::mem::take(buffers.of(stream));
-            self.append(&mut line, &bytes[..end]);
+            self.append(&mut line, end);
             self.line(&mut buffers, stream, &line);
-            line.clear();
-            *buffers.of(stream) = line;
-            bytes = &bytes[end + 1..];
         }
-        self.append(buffers.of(stream), bytes);
     }
 
     /// Cuts what is longer than a line may be.
     fn append(&self, line: &mut Vec<u8>, bytes: &[u8]) {
         let room = self.limits.line_bytes_max.saturating_sub(line.len());
-        line.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        line.extend(bytes.iter().take(room));
     }
 
     fn line(&self, buffers: &mut Buffers, stream: Stream, line: &[u8]) {
@@ -193,5 +193,87 @@ impl OutputStream for LogStream {
 
     fn check_write(&mut self) -> StreamResult<usize> {
         Ok(WRITE_BYTES_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl MakeWriter<'_> for Lines {
+        type Writer = Self;
+
+        fn make_writer(&self) -> Self {
+            self.clone()
+        }
+    }
+
+    /// What is logged of these writes, a line each without fields.
+    fn logged(limits: LogLimits, writes: &[(Stream, &str)]) -> Vec<String> {
+        let lines = Lines::default();
+        let format = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(lines.clone());
+        tracing::subscriber::with_default(format.finish(), || {
+            let log = GuestLog::new("F".into(), Some("i-1".into()), Uuid::nil(), None, limits);
+            for (stream, text) in writes {
+                log.print(*stream, text.as_bytes());
+            }
+        });
+        let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+        assert!(
+            text.lines().all(|line| line.contains(r#"function="F" instance_id="i-1" invocation_id="#)),
+            "{text}"
+        );
+        let short = |line: &str| {
+            line.trim().replace(" durance::guest:", "").split(" function=").next().unwrap().to_owned()
+        };
+        text.lines().map(short).collect()
+    }
+
+    const LIMITS: LogLimits = LogLimits { line_bytes_max: 10, bytes_max: 1000 };
+
+    #[test]
+    fn lines_are_put_together_from_writes_and_the_last_one_is_not_lost() {
+        let writes = [(Stream::Stdout, "one\ntw"), (Stream::Stderr, "err\n"), (Stream::Stdout, "o\n\nrest")];
+        assert_eq!(logged(LIMITS, &writes), ["INFO one", "WARN err", "INFO two", "INFO rest"]);
+    }
+
+    #[test]
+    fn long_line_is_cut_and_a_flood_is_dropped_with_one_notice() {
+        assert_eq!(logged(LIMITS, &[(Stream::Stdout, "0123456789abc\nx\n")]), ["INFO 0123456789", "INFO x"]);
+        let limits = LogLimits { bytes_max: 6, ..LIMITS };
+        let flood = "12345\n".repeat(100);
+        let lines = logged(limits, &[(Stream::Stdout, &flood)]);
+        assert_eq!(
+            lines,
+            ["INFO 12345", "WARN the function prints too much: the rest of this call is not logged"]
+        );
+    }
+
+    #[test]
+    fn last_words_are_the_end_of_standard_error() {
+        let log = GuestLog::new("F".into(), None, Uuid::nil(), None, LIMITS);
+        assert_eq!(log.last_words(), None);
+        log.print(Stream::Stdout, b"not this\n");
+        log.print(Stream::Stderr, "ä".repeat(400).as_bytes());
+        log.print(Stream::Stderr, b"\npanicked\nnow");
+        let words = log.last_words().unwrap();
+        assert!(words.ends_with("panicked\nnow") && !words.contains("not this"), "{words}");
+        assert!(words.len() <= LAST_WORDS_BYTES_MAX);
     }
 }

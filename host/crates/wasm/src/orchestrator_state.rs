@@ -1,13 +1,8 @@
 //! What lives in the store of an orchestrator: deterministic WASI, and the state that its calls meet.
 
 use crate::{
-    bindings::invocation,
-    call_state::wasi_ctx,
-    engine::TICK,
-    error::GuestStop,
-    guest_log::GuestLog,
-    limits::MemoryLimiter,
-    shared::Shared,
+    bindings::invocation, call_state::wasi_ctx, engine::TICK, error::GuestStop, guest_log::GuestLog,
+    limits::MemoryLimiter, shared::Shared,
 };
 use durance_durable::RuntimeState;
 use durance_taskhub::SharedState;
@@ -41,12 +36,34 @@ const SUBSCRIBE_TO_CLOCK: &str = "an orchestrator cannot sleep: create a timer a
 #[derive(Debug, Default)]
 pub(crate) struct RunControl {
     /// The guest waits for a task that is open.
-    pub(crate) parked: AtomicBool,
+    parked: AtomicBool,
+    /// The guest was parked since its last tick.
+    was_parked: AtomicBool,
     live_ticks: AtomicU64,
     replay_ticks: AtomicU64,
 }
 
+/// Whose time a tick was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tick {
+    /// It went by while the guest was parked: the deadline of an epoch does not stand still.
+    WhileParked,
+    /// The guest was computing.
+    OfTheGuest,
+}
+
 impl RunControl {
+    /// The guest waits for a task that is open.
+    pub(crate) fn park(&self) {
+        self.parked.store(true, Relaxed);
+        self.was_parked.store(true, Relaxed);
+    }
+
+    /// Whether the guest has parked since this was asked last.
+    pub(crate) fn take_parked(&self) -> bool {
+        self.parked.swap(false, Relaxed)
+    }
+
     /// Gives the guest the CPU time of another turn.
     pub(crate) fn begin_turn(&self) {
         self.parked.store(false, Relaxed);
@@ -103,10 +120,17 @@ impl OrchestratorState {
     ///
     /// # Errors
     /// The budget is used up.
-    pub(crate) fn count_tick(&self) -> Result<(), GuestStop> {
+    pub(crate) fn tick(&self) -> Result<Tick, GuestStop> {
+        if self.control.was_parked.swap(false, Relaxed) {
+            return Ok(Tick::WhileParked);
+        }
         let settings = &self.shared.settings;
-        let replayed_events =
-            self.context.as_ref().map(|state| state.lock()).filter(|state| state.is_replaying()).map(|s| s.event_count());
+        let replayed_events = self
+            .context
+            .as_ref()
+            .map(|state| state.lock())
+            .filter(|state| state.is_replaying())
+            .map(|s| s.event_count());
         let (ticks, budget) = match replayed_events {
             Some(events) => {
                 let events = u32::try_from(events).unwrap_or(u32::MAX);
@@ -119,7 +143,7 @@ impl OrchestratorState {
         if TICK.saturating_mul(used) >= budget {
             return Err(GuestStop::CpuBudget(budget.as_millis()));
         }
-        Ok(())
+        Ok(Tick::OfTheGuest)
     }
 
     /// The time of the present turn, in nanoseconds since the Unix epoch.
@@ -136,8 +160,13 @@ impl OrchestratorState {
             });
             let (instance, execution) = ids.unzip();
             let execution = execution.unwrap_or_default();
-            let log =
-                GuestLog::new(Arc::clone(function), instance, execution, context.clone(), shared.log_limits());
+            let log = GuestLog::new(
+                Arc::clone(function),
+                instance,
+                execution,
+                context.clone(),
+                shared.log_limits(),
+            );
             Box::new(Wasi { ctx: wasi_ctx(&log), http: WasiHttpCtx::new(), table: ResourceTable::new(), log })
         })
     }

@@ -25,7 +25,9 @@ enum HostMatch {
 
 /// The text is not a [`HostPattern`]; says why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is not an allowed outbound host: {why}; write host, host:port, https://host, *.example.com or *")]
+#[error(
+    "'{text}' is not an allowed outbound host: {why}; write host, host:port, https://host, *.example.com or *"
+)]
 pub struct InvalidHostPattern {
     text: String,
     why: &'static str,
@@ -149,7 +151,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_pattern_is_refused() {
-        for text in ["", ":80", "ftp://x", "http://x/path", "x:99999", "x:y", "a.*.com", "*x", "*.", "user@host"] {
+        for text in
+            ["", ":80", "ftp://x", "http://x/path", "x:99999", "x:y", "a.*.com", "*x", "*.", "user@host"]
+        {
             assert!(text.parse::<HostPattern>().is_err(), "{text}");
         }
     }

@@ -54,7 +54,7 @@ pub struct WasmSettings {
     pub activities_max: u32,
     /// Orchestrators that may be in memory at the same time, running or suspended.
     ///
-    /// None, the default: as many as memory and the kernel's `vm.max_map_count` have room for, at most 10,000.
+    /// None, the default: as many as memory and the kernel's `vm.max_map_count` have room for, at most 4,000 (some 250 MiB).
     pub orchestrators_max: Option<u32>,
     /// Hosts that HTTP functions and activities may send HTTP requests to. Default: none.
     pub allowed_outbound_hosts: Vec<HostPattern>,

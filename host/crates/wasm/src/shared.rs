@@ -29,7 +29,9 @@ impl Shared {
         let bytes_max = self.settings.value_bytes_max;
         if text.len() > bytes_max {
             let bytes = text.len();
-            return Err(InvalidValue::TooLarge(format!("{what} has {bytes} bytes; at most {bytes_max} are allowed")));
+            return Err(InvalidValue::TooLarge(format!(
+                "{what} has {bytes} bytes; at most {bytes_max} are allowed"
+            )));
         }
         Json::parse(text).map_err(|error| InvalidValue::NotJson(format!("{what} is {error}")))
     }

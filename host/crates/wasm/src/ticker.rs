@@ -33,9 +33,10 @@ impl EpochTicker {
 impl Drop for EpochTicker {
     fn drop(&mut self) {
         drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been reported by the thread itself.
-            let _ = thread.join();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that raises the epoch panicked");
         }
     }
 }

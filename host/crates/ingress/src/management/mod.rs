@@ -10,7 +10,7 @@ mod status;
 
 use crate::{
     access::Access,
-    body::{BodyLimits, parse_json},
+    body::{BodyLimits, RequestBody, parse_json},
     keys::AccessLevel,
     links::{InvalidLink, LinkSignature, SignedLinks},
     problem::Problem,
@@ -18,14 +18,12 @@ use crate::{
     request::Admitted,
     response::{self, HttpResponse},
 };
-use bytes::Bytes;
 use durance_durable::InstanceId;
 use durance_taskhub::OrchestrationClient;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use hyper::body::Body;
 use operation::{InstanceOperation, Operation};
 use serde_json::json;
-use std::{error::Error, sync::Arc};
+use std::sync::Arc;
 
 /// Answers requests to the management API.
 #[derive(Debug)]
@@ -37,16 +35,13 @@ pub(crate) struct ManagementApi {
 
 impl ManagementApi {
     /// The answer to a request; `path` begins after that of the API.
-    pub(crate) async fn answer<B>(
+    pub(crate) async fn answer(
         &self,
         access: &Access,
         request: Admitted<'_>,
         path: &str,
-        body: B,
-    ) -> Result<HttpResponse, Problem>
-    where
-        B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
-    {
+        body: impl RequestBody,
+    ) -> Result<HttpResponse, Problem> {
         let operation = Operation::of(&request.parts.method, path);
         let query = Query::parse(request.parts.uri.query());
         let instance = operation.as_ref().ok().and_then(Operation::instance);
@@ -67,7 +62,9 @@ impl ManagementApi {
                 self.client.raise_event(&instance, &event, data).await?;
                 Ok(response::empty(StatusCode::ACCEPTED))
             }
-            Operation::Instance(instance, InstanceOperation::Status) => self.status(request, &query, &instance),
+            Operation::Instance(instance, InstanceOperation::Status) => {
+                self.status(request, &query, &instance)
+            }
             Operation::Instance(instance, command) => self.command(&query, &instance, &command).await,
         }
     }
@@ -83,7 +80,9 @@ impl ManagementApi {
         let expires = query.read("expires", "a number of seconds", |text| text.parse().ok())?;
         let Err(refusal) = access.require(AccessLevel::Admin, request.parts) else { return Ok(()) };
         let Some(signature) = query.text("sig") else { return Err(refusal.into()) };
-        let (Some(instance), Some(expires)) = (instance, expires) else { return Err(InvalidLink::Forged.into()) };
+        let (Some(instance), Some(expires)) = (instance, expires) else {
+            return Err(InvalidLink::Forged.into());
+        };
         let link = LinkSignature { expires, signature: signature.to_owned() };
         Ok(self.links.verify(instance, &link)?)
     }

@@ -103,9 +103,13 @@ impl Operation {
             Self::List => {
                 &["createdTimeFrom", "createdTimeTo", "runtimeStatus", "instanceIdPrefix", "showInput", "top"]
             }
-            Self::Instance(_, InstanceOperation::Status) => {
-                &["showHistory", "showHistoryOutput", "showInput", "returnInternalServerErrorOnFailure", "executionId"]
-            }
+            Self::Instance(_, InstanceOperation::Status) => &[
+                "showHistory",
+                "showHistoryOutput",
+                "showInput",
+                "returnInternalServerErrorOnFailure",
+                "executionId",
+            ],
             Self::Instance(_, InstanceOperation::Purge | InstanceOperation::RaiseEvent(_)) => &[],
             Self::Instance(_, _) => &["reason"],
         };
@@ -152,7 +156,11 @@ mod tests {
             ("HEAD", "/instances/a b/", Ok(on(InstanceOperation::Status))),
             ("DELETE", "/INSTANCES/a%20b", Ok(on(InstanceOperation::Purge))),
             ("POST", "/instances/a%20b", Err(405)),
-            ("POST", "/instances/a%20b/RaiseEvent/Go%21", Ok(on(InstanceOperation::RaiseEvent("Go!".to_owned())))),
+            (
+                "POST",
+                "/instances/a%20b/RaiseEvent/Go%21",
+                Ok(on(InstanceOperation::RaiseEvent("Go!".to_owned()))),
+            ),
             ("POST", "/instances/a%20b/raiseEvent", Err(404)),
             ("POST", "/instances/a%20b/terminate", Ok(on(InstanceOperation::Terminate))),
             ("POST", "/instances/a%20b/suspend", Ok(on(InstanceOperation::Suspend))),

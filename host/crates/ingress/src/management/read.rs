@@ -38,7 +38,8 @@ impl ManagementApi {
         let options = StatusOptions {
             show_input: query.flag("showInput", true)?,
             show_history: query.flag("showHistory", false)?,
-            execution: query.read("executionId", "an execution's id: 32 hexadecimal digits", |id| id.parse().ok())?,
+            execution: query
+                .read("executionId", "an execution's id: 32 hexadecimal digits", |id| id.parse().ok())?,
         };
         let show_output = query.flag("showHistoryOutput", false)?;
         let fail_on_failure = query.flag("returnInternalServerErrorOnFailure", false)?;
@@ -69,7 +70,8 @@ impl ManagementApi {
             after: continuation(headers)?,
             page_size: page_size(query)?,
         };
-        let page = self.client.list_instances(&list, StatusOptions { show_input, ..StatusOptions::default() })?;
+        let page =
+            self.client.list_instances(&list, StatusOptions { show_input, ..StatusOptions::default() })?;
         let statuses: Vec<_> =
             page.instances.iter().map(|status| StatusJson::new(status, HistoryValues::Hidden)).collect();
         let mut response = response::json(StatusCode::OK, &statuses);
@@ -81,7 +83,8 @@ impl ManagementApi {
 }
 
 fn statuses(query: &Query<'_>) -> Result<Vec<RuntimeStatus>, Problem> {
-    let known = "a list of Running, Completed, ContinuedAsNew, Failed, Canceled, Terminated, Pending, Suspended";
+    let known =
+        "a list of Running, Completed, ContinuedAsNew, Failed, Canceled, Terminated, Pending, Suspended";
     Ok(query.list("runtimeStatus", known, |name| name.parse().ok())?)
 }
 
@@ -92,7 +95,9 @@ fn page_size(query: &Query<'_>) -> Result<usize, Problem> {
 }
 
 fn continuation(headers: &HeaderMap) -> Result<Option<InstanceId>, Problem> {
-    let Some(token) = headers.get(CONTINUATION_HEADER).filter(|token| !token.is_empty()) else { return Ok(None) };
+    let Some(token) = headers.get(CONTINUATION_HEADER).filter(|token| !token.is_empty()) else {
+        return Ok(None);
+    };
     let decoded = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
     let id = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|id| InstanceId::new(&id).ok());
     let detail = "the continuation token is not one of this host; send it as the page before gave it";

@@ -97,7 +97,11 @@ fn wait_time(query: &Query<'_>) -> Result<Option<Duration>, QueryError> {
     let timeout = query.read("timeout", expected, seconds)?;
     let fits = |interval: &Duration| timeout.is_some_and(|timeout| *interval <= timeout);
     let read = |text: &str| seconds(text).filter(fits);
-    query.read("pollingInterval", "a number of seconds, at most that of 'timeout', which must be given", read)?;
+    query.read(
+        "pollingInterval",
+        "a number of seconds, at most that of 'timeout', which must be given",
+        read,
+    )?;
     Ok(timeout)
 }
 
@@ -111,7 +115,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     match value.to_str() {
         Ok(key) if (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()) => Ok(Some(key.to_owned())),
         _ => {
-            let detail = format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters");
+            let detail =
+                format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters");
             Err(Problem::new(StatusCode::BAD_REQUEST, detail))
         }
     }

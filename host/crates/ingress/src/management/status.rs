@@ -75,7 +75,8 @@ impl<'s> StatusJson<'s> {
 
 /// The guest's own text, not parsed into a tree.
 fn embedded<S: Serializer>(json: &Option<&Json>, serializer: S) -> Result<S::Ok, S::Error> {
-    let raw = json.map(|json| serde_json::from_str::<&RawValue>(json.as_str()).expect("checked when it came in"));
+    let raw =
+        json.map(|json| serde_json::from_str::<&RawValue>(json.as_str()).expect("checked when it came in"));
     raw.serialize(serializer)
 }
 
@@ -141,7 +142,8 @@ mod tests {
             ..status()
         };
         let text = serde_json::to_string(&StatusJson::new(&status, HistoryValues::Hidden)).unwrap();
-        let expected = r#""input":{"b": 1.50,  "a":[]},"customStatus":"busy","output":12345678901234567890123,"#;
+        let expected =
+            r#""input":{"b": 1.50,  "a":[]},"customStatus":"busy","output":12345678901234567890123,"#;
         assert!(text.contains(expected), "{text}");
     }
 
@@ -158,7 +160,8 @@ mod tests {
     fn history_hides_values_unless_asked() {
         let event = HistoryEvent::EventRaised { name: "Go".into(), input: Json::parse("7").unwrap() };
         let time = Timestamp::from_nanos(1_767_323_045_000_000_100);
-        let status = OrchestrationStatus { history: Some(vec![Turn { time, events: vec![event] }]), ..status() };
+        let status =
+            OrchestrationStatus { history: Some(vec![Turn { time, events: vec![event] }]), ..status() };
         let with = |value: Option<i32>| {
             let mut row = json!({ "EventType": "EventRaised", "Name": "Go", "Timestamp": "2026-01-02T03:04:05.0000001Z" });
             if let Some(value) = value {

@@ -4,6 +4,7 @@ use crate::{
     keys::{KeyRing, NewKeys},
     testing::{ManualClock, body_json, body_text, header, open_task_hub},
 };
+use bytes::Bytes;
 use durance_taskhub::{Clock, TaskHub};
 use http::{Request, request::Parts};
 use http_body_util::Full;
@@ -33,14 +34,22 @@ impl Fixture {
         let links = SignedLinks::new(&ring, "MyHub", LINK_LIFETIME, Arc::clone(&clock) as Arc<dyn Clock>);
         let body_limits = BodyLimits { bytes_max: 1_000, timeout: Duration::from_secs(10) };
         let api = ManagementApi { client: hub.client(), links: Arc::new(links), body_limits };
-        Self { api, access: Access::new(ring, requirement, Ipv4Addr::LOCALHOST.into()), keys, clock, _hub: hub }
+        Self {
+            api,
+            access: Access::new(ring, requirement, Ipv4Addr::LOCALHOST.into()),
+            keys,
+            clock,
+            _hub: hub,
+        }
     }
 
     async fn send(&self, request: &str, headers: &[(&str, &str)], body: &str) -> HttpResponse {
         let (method, target) = request.split_once(' ').unwrap();
-        let request = Request::builder().method(method).uri(format!("{}{target}", crate::links::MANAGEMENT_PATH));
+        let request =
+            Request::builder().method(method).uri(format!("{}{target}", crate::links::MANAGEMENT_PATH));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let (parts, body): (Parts, _) = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap().into_parts();
+        let (parts, body): (Parts, _) =
+            request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap().into_parts();
         let path = parts.uri.path().strip_prefix(crate::links::MANAGEMENT_PATH).unwrap();
         let admitted = Admitted { parts: &parts, authority: "h:1" };
         let answer = self.api.answer(&self.access, admitted, path, body).await;
@@ -170,7 +179,8 @@ async fn malformed_starts_are_refused_with_what_is_wrong() {
 #[tokio::test]
 async fn idempotency_key_repeats_the_first_outcome() {
     let fixture = Fixture::open();
-    let start = |key: &'static str, input: &'static str| fixture.send_owned("POST /orchestrators/Wait", key, input);
+    let start =
+        |key: &'static str, input: &'static str| fixture.send_owned("POST /orchestrators/Wait", key, input);
     let first = body_json(start("k1", "1").await);
     assert_eq!(body_json(start("k1", "1").await)["id"], first["id"]);
     assert_eq!(start("k1", "2").await.status(), 422);
@@ -191,10 +201,14 @@ async fn status_of_a_live_instance_says_where_to_ask_again() {
     let response = fixture.send("GET /instances/w?showInput=False&code=x&connection=Storage", &[], "").await;
     assert_eq!(response.status(), 202);
     assert_eq!(header(&response, "retry-after"), "5");
-    let location = "http://h:1/runtime/webhooks/durabletask/instances/w?showInput=False&code=x&connection=Storage";
+    let location =
+        "http://h:1/runtime/webhooks/durabletask/instances/w?showInput=False&code=x&connection=Storage";
     assert_eq!(header(&response, "location"), location);
     let status = body_json(response);
-    assert_eq!((&status["name"], &status["instanceId"], &status["input"]), (&"Wait".into(), &"w".into(), &Value::Null));
+    assert_eq!(
+        (&status["name"], &status["instanceId"], &status["input"]),
+        (&"Wait".into(), &"w".into(), &Value::Null)
+    );
     assert!(status.get("historyEvents").is_none());
     assert_eq!(fixture.get("/instances/w").await["input"], 7);
 }
@@ -234,11 +248,16 @@ async fn commands_reach_live_instances_only() {
         let name = command.split('?').next().unwrap();
         assert_eq!(fixture.status_of(&format!("POST /instances/missing/{name}"), "").await, 404, "{command}");
         assert_eq!(fixture.status_of(&format!("POST /instances/e/{name}"), "").await, 410, "{command}");
-        assert_eq!(fixture.status_of(&format!("POST /instances/w/{name}?resaon=x"), "").await, 400, "{command}");
+        assert_eq!(
+            fixture.status_of(&format!("POST /instances/w/{name}?resaon=x"), "").await,
+            400,
+            "{command}"
+        );
         let response = fixture.send(&format!("POST /instances/w/{command}"), &[], "").await;
         assert_eq!((response.status().as_u16(), body_text(response).as_str()), (202, ""), "{command}");
     }
-    let terminated = fixture.api.client.wait_for_completion(&"w".parse().unwrap(), Duration::from_secs(60)).await;
+    let terminated =
+        fixture.api.client.wait_for_completion(&"w".parse().unwrap(), Duration::from_secs(60)).await;
     assert_eq!(terminated.unwrap().output.unwrap().as_str(), "\"enough\"");
     assert_eq!(fixture.get("/instances/w").await["runtimeStatus"], "Terminated");
 }
@@ -248,7 +267,8 @@ async fn raised_event_carries_the_body_whatever_its_type() {
     let fixture = Fixture::open();
     fixture.send("POST /orchestrators/Wait/w", &[], "").await;
     assert_eq!(fixture.status_of("POST /instances/w/raiseEvent/Go", "{").await, 400);
-    let event = fixture.send("POST /instances/w/raiseEvent/go", &[("content-type", "text/plain")], "{\"a\":1}").await;
+    let event =
+        fixture.send("POST /instances/w/raiseEvent/go", &[("content-type", "text/plain")], "{\"a\":1}").await;
     assert_eq!(event.status(), 202);
     fixture.api.client.wait_for_completion(&"w".parse().unwrap(), Duration::from_secs(60)).await.unwrap();
     assert_eq!(fixture.get("/instances/w").await["output"], serde_json::json!({ "a": 1 }));
@@ -274,7 +294,11 @@ async fn listing_filters_and_pages() {
     fixture.send("POST /orchestrators/Wait/a4", &[], "").await;
     let list = async |target: &str| {
         let statuses = fixture.get(target).await;
-        let ids = statuses.as_array().unwrap().iter().map(|status| status["instanceId"].as_str().unwrap().to_owned());
+        let ids = statuses
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|status| status["instanceId"].as_str().unwrap().to_owned());
         ids.collect::<Vec<_>>().join(" ")
     };
     let table = [
@@ -289,7 +313,9 @@ async fn listing_filters_and_pages() {
     for (target, expected) in table {
         assert_eq!(list(target).await, expected, "{target}");
     }
-    for query in ["top=0", "top=1001", "runtimeStatus=Runing", "createdTimeFrom=soon", "showInput=yes", "top=1&top=2"] {
+    for query in
+        ["top=0", "top=1001", "runtimeStatus=Runing", "createdTimeFrom=soon", "showInput=yes", "top=1&top=2"]
+    {
         assert_eq!(fixture.status_of(&format!("GET /instances?{query}"), "").await, 400, "{query}");
     }
     assert_eq!(fixture.get("/instances?top=1&showInput=false").await[0]["input"], Value::Null);
@@ -300,7 +326,13 @@ async fn listing_filters_and_pages() {
 async fn continuation_goes_on_where_the_page_ended() {
     let fixture = Fixture::open();
     for id in ["a", "b", "ä"] {
-        fixture.run("Echo", &format!("{}", percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC)), "").await;
+        fixture
+            .run(
+                "Echo",
+                &format!("{}", percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC)),
+                "",
+            )
+            .await;
     }
     let (mut token, mut pages) = (String::new(), Vec::new());
     loop {

@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
 /// The values of a route's parameters, in the template's order; none for an optional one that is absent.
-pub type RouteParameters = Vec<(String, Option<String>)>;
+pub(crate) type RouteParameters = Vec<(String, Option<String>)>;
 
 /// What is left of a path: percent-encoded segments without the slash before them. Empty at its end; one slash at the
 /// end of a path means nothing.
@@ -28,7 +28,8 @@ fn decode(segment: &str) -> Cow<'_, str> {
 }
 
 pub(crate) fn is_literal(segment: &str, literal: &str) -> bool {
-    segment.eq_ignore_ascii_case(literal) || (segment.contains('%') && decode(segment).eq_ignore_ascii_case(literal))
+    segment.eq_ignore_ascii_case(literal)
+        || (segment.contains('%') && decode(segment).eq_ignore_ascii_case(literal))
 }
 
 impl Template {
@@ -37,7 +38,8 @@ impl Template {
         let mut found = RouteParameters::new();
         for segment in &self.segments {
             match segment {
-                Segment::Literal(literal) => path.next().filter(|text| is_literal(text, literal)).map(drop)?,
+                Segment::Literal(literal) if path.next().is_some_and(|text| is_literal(text, literal)) => {}
+                Segment::Literal(_) => return None,
                 Segment::Mixed(parts) => match_mixed(parts, &decode(path.next()?), &mut found)?,
                 Segment::Parameter(parameter) => {
                     found.push(parameter.take(path.next())?);
@@ -57,7 +59,9 @@ impl Parameter {
     fn take(&self, text: Option<&str>) -> Option<(String, Option<String>)> {
         let value = match (text, &self.presence) {
             (Some(""), _) => return None,
-            (Some(text), _) => Some(decode(text).into_owned()).filter(|value| self.accepts(value)).map(Some)?,
+            (Some(text), _) => {
+                Some(decode(text).into_owned()).filter(|value| self.accepts(value)).map(Some)?
+            }
             (None, Presence::Default(value)) => Some(value.clone()),
             (None, Presence::Optional) => None,
             (None, Presence::Required) => return None,
@@ -109,6 +113,8 @@ fn strip_suffix<'t>(text: &'t str, suffix: &str) -> Option<&'t str> {
 /// Where `literal` occurs last with something after it.
 fn rfind_before_end(text: &str, literal: &str) -> Option<usize> {
     let last = text.len().checked_sub(literal.len() + 1)?;
-    let is_at = |at: &usize| text.get(*at..at + literal.len()).is_some_and(|found| found.eq_ignore_ascii_case(literal));
+    let is_at = |at: &usize| {
+        text.get(*at..at + literal.len()).is_some_and(|found| found.eq_ignore_ascii_case(literal))
+    };
     (0..=last).rev().find(is_at)
 }

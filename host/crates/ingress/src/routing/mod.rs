@@ -8,6 +8,7 @@ mod router;
 mod specificity;
 mod template;
 
-pub use matching::RouteParameters;
-pub use router::{MethodSet, RouteDefinition, RouteError, RouteMatch, Router};
+pub(crate) use matching::RouteParameters;
+pub use router::RouteError;
+pub(crate) use router::{MethodSet, RouteDefinition, RouteMatch, Router};
 pub use template::TemplateError;

@@ -12,23 +12,23 @@ const RESERVED: [&str; 3] = ["admin", "runtime", "healthz"];
 
 /// Where a function is to be reached.
 #[derive(Debug, Clone)]
-pub struct RouteDefinition {
+pub(crate) struct RouteDefinition {
     /// The function's name.
-    pub function: Arc<str>,
+    pub(crate) function: Arc<str>,
     /// The template, without the prefix. The language is that of ASP.NET Core: literals, `{p}`, `{p?}`, `{p=default}`,
     /// `{p:constraint}`, `{*rest}`, `{a}-{b}`.
-    pub template: String,
+    pub(crate) template: String,
     /// The methods that it answers.
-    pub methods: MethodSet,
+    pub(crate) methods: MethodSet,
 }
 
 /// HTTP methods; empty means all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MethodSet(Vec<Method>);
+pub(crate) struct MethodSet(Vec<Method>);
 
 /// What the table knows of a request.
 #[derive(Debug)]
-pub enum RouteMatch<'r, T> {
+pub(crate) enum RouteMatch<'r, T> {
     /// The route, and the values of its parameters.
     Found(&'r T, RouteParameters),
     /// Routes have the path, but none the method; these have it, as the header `Allow` has them.
@@ -59,7 +59,9 @@ pub enum RouteError {
         why: String,
     },
     /// The route belongs to the host.
-    #[error("function '{function}': route '{template}' begins with '{segment}', which belongs to the host; choose another")]
+    #[error(
+        "function '{function}': route '{template}' begins with '{segment}', which belongs to the host; choose another"
+    )]
     Reserved {
         /// Whose route.
         function: Arc<str>,
@@ -69,7 +71,9 @@ pub enum RouteError {
         segment: String,
     },
     /// Two functions want the same requests.
-    #[error("functions '{first}' and '{second}' have the same route '{template}' for {methods}; change one of them")]
+    #[error(
+        "functions '{first}' and '{second}' have the same route '{template}' for {methods}; change one of them"
+    )]
     Ambiguous {
         /// One function.
         first: Arc<str>,
@@ -84,7 +88,7 @@ pub enum RouteError {
 
 /// Finds the route of a request; `T` is what lies at the end of it.
 #[derive(Debug)]
-pub struct Router<T> {
+pub(crate) struct Router<T> {
     prefix: Vec<String>,
     /// The most specific first.
     routes: Vec<Route<T>>,
@@ -100,7 +104,7 @@ struct Route<T> {
 impl MethodSet {
     /// Just these; none means all.
     #[must_use]
-    pub fn new(methods: impl IntoIterator<Item = Method>) -> Self {
+    pub(crate) fn new(methods: impl IntoIterator<Item = Method>) -> Self {
         let mut set = Self::default();
         methods.into_iter().for_each(|method| set.add(method));
         set
@@ -114,8 +118,10 @@ impl MethodSet {
 
     /// Whether a request with this method is answered; GET stands for HEAD too.
     #[must_use]
-    pub fn answers(&self, method: &Method) -> bool {
-        self.0.is_empty() || self.0.contains(method) || (method == Method::HEAD && self.0.contains(&Method::GET))
+    pub(crate) fn answers(&self, method: &Method) -> bool {
+        self.0.is_empty()
+            || self.0.contains(method)
+            || (method == Method::HEAD && self.0.contains(&Method::GET))
     }
 
     fn shared(&self, other: &Self) -> Option<Self> {
@@ -131,7 +137,7 @@ impl MethodSet {
 
     /// The header `Allow`: with HEAD beside GET, and with OPTIONS, which the host answers.
     #[must_use]
-    pub fn allow(&self) -> String {
+    pub(crate) fn allow(&self) -> String {
         let mut methods = self.clone();
         if methods.0.contains(&Method::GET) {
             methods.add(Method::HEAD);
@@ -154,7 +160,7 @@ impl<T> Router<T> {
     ///
     /// # Errors
     /// A template or the prefix is malformed, a route is the host's, or two functions want the same requests.
-    pub fn new(prefix: &str, routes: Vec<(RouteDefinition, T)>) -> Result<Self, RouteError> {
+    pub(crate) fn new(prefix: &str, routes: Vec<(RouteDefinition, T)>) -> Result<Self, RouteError> {
         let prefix = parse_prefix(prefix)?;
         let routes = routes.into_iter().map(|(definition, target)| Route::parse(definition, target));
         let mut routes = routes.collect::<Result<Vec<_>, _>>()?;
@@ -168,7 +174,7 @@ impl<T> Router<T> {
 
     /// The route of a request; `path` is percent-encoded, begins with `/`, and is UTF-8 when decoded.
     #[must_use]
-    pub fn find(&self, method: &Method, path: &str) -> RouteMatch<'_, T> {
+    pub(crate) fn find(&self, method: &Method, path: &str) -> RouteMatch<'_, T> {
         let Some(path) = self.strip_prefix(path) else { return RouteMatch::NoRoute };
         let mut allowed = MethodSet::default();
         for route in &self.routes {
@@ -183,7 +189,10 @@ impl<T> Router<T> {
 
     fn strip_prefix<'p>(&self, path: &'p str) -> Option<Path<'p>> {
         let mut path = Path(path.strip_prefix('/')?);
-        self.prefix.iter().all(|literal| path.next().is_some_and(|segment| is_literal(segment, literal))).then_some(path)
+        self.prefix
+            .iter()
+            .all(|literal| path.next().is_some_and(|segment| is_literal(segment, literal)))
+            .then_some(path)
     }
 }
 
@@ -198,7 +207,9 @@ fn parse_prefix(text: &str) -> Result<Vec<String>, RouteError> {
     });
     let segments = segments.collect::<Result<Vec<_>, _>>()?;
     match segments.first() {
-        Some(first) if is_reserved(first) => Err(fail(format!("'{first}' belongs to the host; choose another"))),
+        Some(first) if is_reserved(first) => {
+            Err(fail(format!("'{first}' belongs to the host; choose another")))
+        }
         _ => Ok(segments),
     }
 }
@@ -211,9 +222,11 @@ impl<T> Route<T> {
     fn parse(definition: RouteDefinition, target: T) -> Result<Self, RouteError> {
         match Template::parse(&definition.template) {
             Ok(template) => Ok(Self { definition, template, target }),
-            Err(error) => {
-                Err(RouteError::Template { function: definition.function, template: definition.template, error })
-            }
+            Err(error) => Err(RouteError::Template {
+                function: definition.function,
+                template: definition.template,
+                error,
+            }),
         }
     }
 

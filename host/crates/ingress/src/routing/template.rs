@@ -89,12 +89,15 @@ impl Template {
             if let Some(previous) = open_end
                 && segment.is_required()
             {
-                let why = format!("'{previous}' is optional or takes the rest, so nothing required may follow it");
+                let why =
+                    format!("'{previous}' is optional or takes the rest, so nothing required may follow it");
                 return Err(parser.error_at(start, why));
             }
             for parameter in segment.parameters() {
                 if names.iter().any(|name| name.eq_ignore_ascii_case(&parameter.name)) {
-                    return Err(parser.error_at(start, format!("there are two parameters '{}'", parameter.name)));
+                    return Err(
+                        parser.error_at(start, format!("there are two parameters '{}'", parameter.name))
+                    );
                 }
                 names.push(&parameter.name);
             }
@@ -107,7 +110,8 @@ impl Template {
         match self.segments.iter().position(|segment| matches!(segment, Segment::CatchAll(_))) {
             Some(index) if index + 1 < self.segments.len() => {
                 let start = starts.get(index).copied().unwrap_or_default();
-                Err(parser.error_at(start, "a parameter that takes the rest must be the last segment".to_owned()))
+                Err(parser
+                    .error_at(start, "a parameter that takes the rest must be the last segment".to_owned()))
             }
             _ => Ok(()),
         }
@@ -214,7 +218,8 @@ impl<'t> Parser<'t> {
             Part::Parameter(parameter) => parameter.is_required() && *extent == Extent::Segment,
         };
         if !parts.iter().all(fits) {
-            let why = "a parameter that is optional, has a default or takes the rest must be a segment of its own";
+            let why =
+                "a parameter that is optional, has a default or takes the rest must be a segment of its own";
             return Err(self.error_at(start, why.to_owned()));
         }
         Ok(Segment::Mixed(parts.into_iter().map(|(part, _)| part).collect()))

@@ -42,7 +42,10 @@ impl HttpFunctions for Stub {
                 _ => {}
             }
             let (uri, parameters, body) = (call.request.uri(), &call.parameters, &call.body);
-            Ok(response::text(StatusCode::OK, format!("{} {uri} {parameters:?} {body:?}", call.request.parts.method)))
+            Ok(response::text(
+                StatusCode::OK,
+                format!("{} {uri} {parameters:?} {body:?}", call.request.parts.method),
+            ))
         })
     }
 }
@@ -184,12 +187,18 @@ async fn requests_that_are_too_large_are_refused() {
     let body = |bytes| "x".repeat(bytes);
     let chunked = |bytes| format!("{bytes:x}\r\n{}\r\n0\r\n\r\n", body(bytes));
     let chunked_header = "Transfer-Encoding: chunked\r\n";
-    assert_eq!(fixture.status("POST /api/wait", "Content-Length: 101\r\nExpect: 100-continue\r\n", "").await, 413);
+    assert_eq!(
+        fixture.status("POST /api/wait", "Content-Length: 101\r\nExpect: 100-continue\r\n", "").await,
+        413
+    );
     assert_eq!(fixture.status("GET /api/hello", "", &body(100)).await, 200);
     assert_eq!(fixture.status("GET /api/hello", "", &body(101)).await, 413);
     assert_eq!(fixture.status("GET /api/hello", chunked_header, &chunked(100)).await, 200);
     assert_eq!(fixture.status("GET /api/hello", chunked_header, &chunked(101)).await, 413);
-    assert_eq!(fixture.status("POST /runtime/webhooks/durabletask/orchestrators/Echo", "", &body(101)).await, 413);
+    assert_eq!(
+        fixture.status("POST /runtime/webhooks/durabletask/orchestrators/Echo", "", &body(101)).await,
+        413
+    );
     assert_eq!(fixture.status(&format!("GET /api/hello/{}", body(200)), "", "").await, 414);
     assert_eq!(fixture.status("GET /api/hello", &format!("a: {}\r\n", body(1_000_000)), "").await, 431);
 }
@@ -278,8 +287,10 @@ async fn connections_over_the_limit_wait() {
 
 #[tokio::test]
 async fn silent_and_slow_connections_are_closed() {
-    let server = ServerSettings { header_read_timeout: Duration::from_millis(50), ..ServerSettings::default() };
-    let settings = GatewaySettings { body_read_timeout: Duration::from_millis(50), ..GatewaySettings::default() };
+    let server =
+        ServerSettings { header_read_timeout: Duration::from_millis(50), ..ServerSettings::default() };
+    let settings =
+        GatewaySettings { body_read_timeout: Duration::from_millis(50), ..GatewaySettings::default() };
     let fixture = Fixture::with(&settings, server);
     for begin in ["", "P", "GET /api/hello HTTP/1.1\r\nHost: "] {
         let mut stream = fixture.connect().await;
@@ -287,7 +298,10 @@ async fn silent_and_slow_connections_are_closed() {
         assert_eq!(read(&mut stream).await, "", "{begin}");
     }
     let mut stream = fixture.connect().await;
-    stream.write_all(b"POST /api/wait HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nab").await.unwrap();
+    stream
+        .write_all(b"POST /api/wait HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nab")
+        .await
+        .unwrap();
     assert_eq!(status(&read(&mut stream).await), 408);
 }
 

@@ -68,5 +68,8 @@ pub fn sweep_deletes_only_keys_whose_time_is_over(store: &dyn TaskHubStore) {
     assert!(sweep(&driver, 1_000 + DAY_NANOS) > 0);
     assert_eq!(sweep(&driver, 1_000 + DAY_NANOS), 0);
     assert!(matches!(driver.start(keyed("new", 3, "new", 1)), StartOutcome::Repeated(_)));
-    assert!(matches!(driver.start(keyed("old", 4, "old", 2)), StartOutcome::AlreadyExists(_)), "the key is free");
+    assert!(
+        matches!(driver.start(keyed("old", 4, "old", 2)), StartOutcome::AlreadyExists(_)),
+        "the key is free"
+    );
 }

@@ -42,11 +42,18 @@ pub fn list_filters_by_status_time_and_prefix(store: &dyn TaskHubStore) {
     driver.finish("b1", &driver.record("b1"), RuntimeStatus::Completed);
     let check = |query: ListQuery, expected: &[&str]| {
         let query = ListQuery { page_size: 1, ..query };
-        assert_eq!(all_pages(store, query.clone()), (expected.iter().map(ToString::to_string).collect(), expected.len().max(1)), "{query:?}");
+        assert_eq!(
+            all_pages(store, query.clone()),
+            (expected.iter().map(ToString::to_string).collect(), expected.len().max(1)),
+            "{query:?}"
+        );
     };
     let query = ListQuery::default;
     check(ListQuery { statuses: vec![RuntimeStatus::Failed], ..query() }, &["a2"]);
-    check(ListQuery { statuses: vec![RuntimeStatus::Pending, RuntimeStatus::Completed], ..query() }, &["a1", "b1", "b2", "c"]);
+    check(
+        ListQuery { statuses: vec![RuntimeStatus::Pending, RuntimeStatus::Completed], ..query() },
+        &["a1", "b1", "b2", "c"],
+    );
     check(ListQuery { statuses: vec![RuntimeStatus::Canceled], ..query() }, &[]);
     check(ListQuery { id_prefix: Some("b".to_owned()), ..query() }, &["b1", "b2"]);
     check(ListQuery { id_prefix: Some("a2".to_owned()), after: Some(super::id("a1")), ..query() }, &["a2"]);

@@ -1,6 +1,6 @@
 //! What every [`TaskHubStore`] promises, one function a promise. Each takes a new, empty store.
 //!
-//! [`conformance_tests!`](crate::conformance_tests) makes one test of each.
+//! [`conformance_tests!`](crate::conformance_tests) makes a test of each.
 
 pub mod continue_as_new;
 pub mod idempotency;
@@ -18,20 +18,19 @@ use crate::{
     TaskHubStore, TurnOutcome, TurnWrite,
 };
 use durance_durable::{
-    ActivityOptions, CreateTimer, ExecutionId, HistoryEvent, IfExists, InstanceId, InstanceRecord, Json, Message,
-    ModuleHash, PartitionId, RuntimeStatus, ScheduleTask, TaskId, Timestamp, Token, Turn, TurnCommit,
+    ActivityOptions, CreateTimer, ExecutionId, HistoryEvent, IfExists, InstanceId, InstanceRecord, Json,
+    Message, ModuleHash, PartitionId, RuntimeStatus, ScheduleTask, TaskId, Timestamp, Token, Turn,
+    TurnCommit,
 };
 use uuid::Uuid;
 
 /// Makes a module of tests, one for each promise.
 ///
-/// `$make` is an expression that makes what must outlive a store, a folder for example, and the store.
+/// `$make` names a function that makes what must outlive a store, a folder for example, and the store.
 #[macro_export]
 macro_rules! conformance_tests {
-    ($module:ident, $make:expr) => {
+    ($module:ident, $make:path) => {
         mod $module {
-            #[allow(unused_imports, reason = "where `make` is may need it")]
-            use super::*;
             $crate::conformance_tests!(@theme $make, start: [
                 every_policy_decides_as_its_table_says,
                 start_writes_a_pending_run_and_the_message_that_begins_it,
@@ -98,13 +97,11 @@ macro_rules! conformance_tests {
             ]);
         }
     };
-    (@theme $make:expr, $theme:ident: [$($promise:ident,)*]) => {
+    (@theme $make:path, $theme:ident: [$($promise:ident,)*]) => {
         mod $theme {
-            #[allow(unused_imports, reason = "where `make` is may need it")]
-            use super::*;
             $(#[test]
             fn $promise() {
-                let (_place, store) = $make;
+                let (_place, store) = $make();
                 $crate::conformance::$theme::$promise(&store);
             })*
         }
@@ -182,7 +179,12 @@ impl<'a> Driver<'a> {
     }
 
     /// Writes a turn after which the instance goes on.
-    pub fn go_on(&self, instance: &str, record: &InstanceRecord, events: Vec<HistoryEvent>) -> InstanceRecord {
+    pub fn go_on(
+        &self,
+        instance: &str,
+        record: &InstanceRecord,
+        events: Vec<HistoryEvent>,
+    ) -> InstanceRecord {
         self.write(turn_write(instance, record, events))
     }
 

@@ -36,13 +36,19 @@ pub fn every_policy_decides_as_its_table_says(store: &dyn TaskHubStore) {
         (IfExists::TerminateAndReplace, Started, Started),
     ];
     for (number, (policy, live, finished)) in (1..).step_by(10).zip(table) {
-        for (suffix, expected) in [("unused", Started), ("pending", live), ("running", live), ("done", finished)] {
+        for (suffix, expected) in
+            [("unused", Started), ("pending", live), ("running", live), ("done", finished)]
+        {
             let instance = format!("{policy}-{suffix}");
             let before = match suffix {
                 "unused" => None,
                 "pending" => Some(driver.begin(&instance, number)),
                 "running" => Some(driver.run(&instance, number + 1)),
-                _ => Some(driver.finish(&instance, &driver.run(&instance, number + 2), RuntimeStatus::Completed)),
+                _ => Some(driver.finish(
+                    &instance,
+                    &driver.run(&instance, number + 2),
+                    RuntimeStatus::Completed,
+                )),
             };
             let next = execution(1_000 + number + instance.len() as u128 * 1_000_000);
             let request = StartRequest { execution: next, ..with_policy(&instance, 0, policy) };
@@ -51,7 +57,11 @@ pub fn every_policy_decides_as_its_table_says(store: &dyn TaskHubStore) {
             let holder = match outcome {
                 StartOutcome::Started { holder, .. } => {
                     assert_eq!(holder.execution, next, "{instance}");
-                    assert_eq!(holder.generation, before.map_or(0, |record| record.generation) + 1, "{instance}");
+                    assert_eq!(
+                        holder.generation,
+                        before.map_or(0, |record| record.generation) + 1,
+                        "{instance}"
+                    );
                     holder
                 }
                 StartOutcome::Existing(holder) | StartOutcome::AlreadyExists(holder) => holder,
@@ -99,8 +109,11 @@ pub fn live_run_that_is_replaced_is_terminated_in_the_same_commit(store: &dyn Ta
     let old = store.previous_generations(&id("job")).expect("readable").pop().expect("kept");
     assert_eq!((old.execution, old.status), (execution(1), RuntimeStatus::Terminated));
     let history = driver.history(execution(1));
-    let [.., HistoryEvent::ExecutionTerminated { reason }, HistoryEvent::ExecutionCompleted { status, output, .. }] =
-        history.as_slice()
+    let [
+        ..,
+        HistoryEvent::ExecutionTerminated { reason },
+        HistoryEvent::ExecutionCompleted { status, output, .. },
+    ] = history.as_slice()
     else {
         unreachable!("{history:?}");
     };
@@ -150,7 +163,8 @@ pub fn token_of_an_id_changes_with_all_that_happens_to_it_and_never_comes_back(s
 
 pub fn start_with_an_old_token_changes_nothing(store: &dyn TaskHubStore) {
     let driver = Driver::new(store);
-    let with_token = |number, token: Token| StartRequest { token: Some(token), ..start_request("job", number) };
+    let with_token =
+        |number, token: Token| StartRequest { token: Some(token), ..start_request("job", number) };
     let unused = driver.token("job");
     let outcome = driver.start(with_token(1, Token(unused.0 + 100)));
     assert_eq!(outcome, StartOutcome::Changed(None));
@@ -177,7 +191,9 @@ pub fn starts_of_one_commit_see_each_other(store: &dyn TaskHubStore) {
     let is_started = |outcome: &&Outcome| matches!(outcome, Outcome::Start(StartOutcome::Started { .. }));
     assert_eq!(outcomes.iter().filter(is_started).count(), 1);
     for outcome in outcomes.iter().skip(1) {
-        let Outcome::Start(StartOutcome::AlreadyExists(holder)) = outcome else { unreachable!("{outcome:?}") };
+        let Outcome::Start(StartOutcome::AlreadyExists(holder)) = outcome else {
+            unreachable!("{outcome:?}")
+        };
         assert_eq!(holder.execution, execution(1));
     }
 }

@@ -9,7 +9,8 @@ use durance_durable::{
 const TASK: TaskId = TaskId(4);
 
 fn child_of(parent: &InstanceRecord, child: &str, number: u128) -> StartRequest {
-    let waits = Parent { name: "Parent".into(), instance: id("parent"), execution: parent.execution, task: TASK };
+    let waits =
+        Parent { name: "Parent".into(), instance: id("parent"), execution: parent.execution, task: TASK };
     StartRequest { parent: Some(waits), ..start_request(child, number) }
 }
 

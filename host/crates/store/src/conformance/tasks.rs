@@ -55,7 +55,8 @@ pub fn timer_is_open_until_it_fired_or_was_canceled(store: &dyn TaskHubStore) {
         Recovered::Timer(OpenTimer { instance, execution, task: TaskId(task), fire_at: at(9_000) })
     };
     assert_eq!(driver.waiting(), [open(0), open(1), open(2)]);
-    let ended = vec![HistoryEvent::TimerFired { task: TaskId(0) }, HistoryEvent::TimerCanceled { task: TaskId(2) }];
+    let ended =
+        vec![HistoryEvent::TimerFired { task: TaskId(0) }, HistoryEvent::TimerCanceled { task: TaskId(2) }];
     driver.go_on("job", &record, ended);
     assert_eq!(driver.waiting(), [open(1)]);
 }

@@ -12,7 +12,10 @@ pub fn turn_changes_record_and_history_together(store: &dyn TaskHubStore) {
     write.commit.custom_status = Some(Json::of("half way"));
     let after = driver.write(write);
     assert_eq!((after.event_count, after.status, after.last_updated), (2, RuntimeStatus::Running, at(2_000)));
-    assert_eq!((after.created, after.token, after.generation), (before.created, before.token, before.generation));
+    assert_eq!(
+        (after.created, after.token, after.generation),
+        (before.created, before.token, before.generation)
+    );
     assert_eq!(after.custom_status, Some(Json::of("half way")));
 
     let second = vec![HistoryEvent::TimerCreated(timer(1))];

@@ -51,7 +51,9 @@ impl EmbeddedRows {
                 .worker_threads(WORKER_THREADS)
                 .open()?;
             let rows = database.keyspace("rows", || {
-                KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES).manual_journal_persist(true)
+                KeyspaceCreateOptions::default()
+                    .max_memtable_size(MEMTABLE_BYTES)
+                    .manual_journal_persist(true)
             })?;
             Ok((database, rows))
         };
@@ -99,7 +101,8 @@ impl Backend for EmbeddedRows {
             fjall::Error::Poisoned => StoreError::Poisoned,
             error => StoreError::Io { action: "write to the store".to_owned(), source: into_io(error) },
         })?;
-        self.acknowledged.note(Progress { commit: batch.counters.commit, in_tables_below: self.in_tables_below() })
+        self.acknowledged
+            .note(Progress { commit: batch.counters.commit, in_tables_below: self.in_tables_below() })
     }
 }
 

@@ -154,3 +154,19 @@ fn remove_if_there(folder: &Path) -> Result<(), StoreError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn database_that_was_not_all_made_is_made_again() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = Folder::lock(data.path()).unwrap();
+        folder.prepare().unwrap();
+        fs::create_dir_all(folder.database().join("keyspaces")).unwrap();
+        fs::write(folder.database().join("0.jnl"), [0; 100]).unwrap();
+        folder.prepare().unwrap();
+        assert!(!folder.database().exists());
+    }
+}

@@ -137,7 +137,8 @@ fn damaged_batch(folder: &Folder, path: &Path, last: Option<&Batch>) -> StoreErr
         Some(last) => format!("behind commit {}", last.commit),
         None => "at its beginning".to_owned(),
     };
-    folder.damaged(format!("{} is damaged {place}, and acknowledged commits follow the damage", path.display()))
+    folder
+        .damaged(format!("{} is damaged {place}, and acknowledged commits follow the damage", path.display()))
 }
 
 /// The journals, the oldest first.

@@ -25,7 +25,9 @@ pub(crate) fn decode<T: DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<
             Ok((_, rest)) => Err(corrupt(format!("{} bytes too many", rest.len()))),
             Err(error) => Err(corrupt(error.to_string())),
         },
-        Some((version, _)) => Err(corrupt(format!("its version is {version}, this program reads {ROW_VERSION}"))),
+        Some((version, _)) => {
+            Err(corrupt(format!("its version is {version}, this program reads {ROW_VERSION}")))
+        }
     }
 }
 

@@ -14,7 +14,10 @@ use durance_durable::{PartitionId, Token};
 ///
 /// `partition_count` is that of a hub that is created. Tombstones are swept: what they were kept for is from now on
 /// said by the horizon and the generation floor, which are higher than any of theirs.
-pub(crate) fn open_hub(rows: &dyn Rows, partition_count: u16) -> Result<(Opening, Option<WriteBatch>), StoreError> {
+pub(crate) fn open_hub(
+    rows: &dyn Rows,
+    partition_count: u16,
+) -> Result<(Opening, Option<WriteBatch>), StoreError> {
     let first = Opening { partition_count, epoch: 0, horizon: Token(0), generation_floor: 0 };
     let before = read(rows, &keys::opening())?.unwrap_or(first);
     let counters = read(rows, &keys::counters())?.unwrap_or_default();
@@ -74,7 +77,11 @@ fn driven_partition(transaction: &Transaction<'_>, operation: &Operation) -> Opt
     Some(transaction.partition(instance))
 }
 
-pub(crate) fn check_lease(opening: &Opening, fence: &Fence, partition: PartitionId) -> Result<(), StoreError> {
+pub(crate) fn check_lease(
+    opening: &Opening,
+    fence: &Fence,
+    partition: PartitionId,
+) -> Result<(), StoreError> {
     let holds = fence.iter().any(|lease| lease.partition == partition && lease.epoch == opening.epoch);
     if holds { Ok(()) } else { Err(StoreError::LeaseLost(partition)) }
 }

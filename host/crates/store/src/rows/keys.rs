@@ -112,7 +112,8 @@ pub(super) fn read_message(key: &[u8]) -> Result<(InstanceId, u64), StoreError> 
 /// Instance, execution and task of an open task's key.
 pub(super) fn read_task(key: &[u8]) -> Result<(InstanceId, ExecutionId, TaskId), StoreError> {
     let (id, rest) = read_of_instance(Table::Tasks, key)?;
-    let (execution, task) = rest.split_first_chunk::<EXECUTION_BYTES>().ok_or_else(|| misshapen(Table::Tasks))?;
+    let (execution, task) =
+        rest.split_first_chunk::<EXECUTION_BYTES>().ok_or_else(|| misshapen(Table::Tasks))?;
     let task = task.try_into().map_err(|_| misshapen(Table::Tasks))?;
     Ok((id, ExecutionId(Uuid::from_bytes(*execution)), TaskId(u32::from_be_bytes(task))))
 }

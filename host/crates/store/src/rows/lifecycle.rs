@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{Holder, StartRequest, StoreError};
 use durance_durable::{
-    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Message, MessageTarget, Parent,
-    RuntimeStatus, TaskFailureDetails, Timestamp, Token, Turn,
+    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Message, MessageTarget,
+    Parent, RuntimeStatus, TaskFailureDetails, Timestamp, Token, Turn,
 };
 
 /// How many replaced runs of an id are kept.
@@ -33,8 +33,8 @@ impl Transaction<'_> {
         tombstone.map_or(self.opening().horizon, |tombstone| tombstone.token)
     }
 
-    /// Writes a new run, pending, in place of whatever holds the id.
-    pub(super) fn begin_run(&mut self, request: StartRequest, generation: u64, messages: &mut Vec<Message>) -> Holder {
+    /// Writes a new run, pending, in place of whatever holds the id. The message begins it.
+    pub(super) fn begin_run(&mut self, request: StartRequest, generation: u64) -> (Holder, Message) {
         let StartRequest { instance, name, input, module, execution, parent, now, .. } = request;
         let record = InstanceRecord {
             name,
@@ -51,9 +51,15 @@ impl Transaction<'_> {
             failure: None,
         };
         self.put(keys::instance(&instance), &record);
-        let began = ExecutionRecord { instance: instance.clone(), started: now, input, parent, carryover: Vec::new() };
-        messages.push(self.begin_execution(execution, &began));
-        holder(instance, &record)
+        let began = ExecutionRecord {
+            instance: instance.clone(),
+            started: now,
+            input,
+            parent,
+            carryover: Vec::new(),
+        };
+        let message = self.begin_execution(execution, &began);
+        (holder(instance, &record), message)
     }
 
     /// Writes what an execution begins with, and the message that begins it.
@@ -67,15 +73,14 @@ impl Transaction<'_> {
         })
     }
 
-    /// Ends a live run from outside its orchestrator.
+    /// Ends a live run from outside its orchestrator. The message is for its parent. Doesn't write the record.
     pub(super) fn terminate(
         &mut self,
         id: &InstanceId,
         record: &mut InstanceRecord,
         reason: &str,
         now: Timestamp,
-        messages: &mut Vec<Message>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Message>, StoreError> {
         let output = Some(Json::of(reason));
         let mut events = vec![
             HistoryEvent::ExecutionTerminated { reason: reason.into() },
@@ -94,31 +99,36 @@ impl Transaction<'_> {
         record.status = RuntimeStatus::Terminated;
         record.output = output;
         self.insert(keys::turn(record.execution, first_event), &Turn { time: now, events });
-        self.close(id, record, messages)
+        self.close(id, record)
     }
 
-    /// Settles a run that is over: a new token, nothing that waits, the parent told. Doesn't write the record.
+    /// Settles a run that is over: a new token, nothing that waits. The message is for its parent. Doesn't write the
+    /// record.
     pub(super) fn close(
         &mut self,
         id: &InstanceId,
         record: &mut InstanceRecord,
-        messages: &mut Vec<Message>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Message>, StoreError> {
         record.token = self.next_token();
         let partition = self.partition(id);
         self.delete_under(&keys::of_instance(Table::Tasks, partition, id))?;
         self.delete_under(&keys::of_instance(Table::Inbox, partition, id))?;
         let began: Option<ExecutionRecord> = self.get(&keys::execution(record.execution))?;
-        if let Some(parent) = began.and_then(|began| began.parent) {
-            messages.extend(self.tell_parent(&parent, result_for_parent(&parent, record))?);
+        match began.and_then(|began| began.parent) {
+            Some(parent) => self.tell_parent(&parent, result_for_parent(&parent, record)),
+            None => Ok(None),
         }
-        Ok(())
     }
 
     /// Sends a parent the result of a child, if the execution that waits for it is still at work.
-    pub(super) fn tell_parent(&mut self, parent: &Parent, event: HistoryEvent) -> Result<Option<Message>, StoreError> {
+    pub(super) fn tell_parent(
+        &mut self,
+        parent: &Parent,
+        event: HistoryEvent,
+    ) -> Result<Option<Message>, StoreError> {
         let record = self.record(&parent.instance)?;
-        let waits = record.is_some_and(|record| record.execution == parent.execution && !record.status.is_finished());
+        let waits =
+            record.is_some_and(|record| record.execution == parent.execution && !record.status.is_finished());
         let target = MessageTarget::Execution(parent.execution);
         Ok(waits.then(|| self.send(parent.instance.clone(), target, event)))
     }
@@ -172,7 +182,10 @@ fn result_for_parent(parent: &Parent, record: &InstanceRecord) -> HistoryEvent {
     };
     let failure = failure.unwrap_or_else(|| {
         let reason = record.output.as_ref().map_or("null", Json::as_str);
-        TaskFailureDetails::non_retriable(TERMINATED, format!("the sub-orchestration was terminated: {reason}"))
+        TaskFailureDetails::non_retriable(
+            TERMINATED,
+            format!("the sub-orchestration was terminated: {reason}"),
+        )
     });
     HistoryEvent::SubOrchestrationInstanceFailed { task, failure }
 }

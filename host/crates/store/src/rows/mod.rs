@@ -26,8 +26,8 @@ pub(crate) use keys::Key;
 pub(crate) use read::Reader;
 pub(crate) use staged::{Change, Staged};
 pub(crate) use stored::{Counters, Opening};
-pub(crate) use transaction::{WriteBatch, read_opening};
 use transaction::Transaction;
+pub(crate) use transaction::{WriteBatch, read_opening};
 
 use crate::StoreError;
 use std::ops::ControlFlow;

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError};
 use durance_durable::{
-    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, PartitionId, ScheduleTask, TaskId,
-    Timestamp, Turn,
+    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, PartitionId,
+    ScheduleTask, TaskId, Timestamp, Turn,
 };
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, ops::ControlFlow};
@@ -51,7 +51,8 @@ impl Reader<'_> {
     pub(crate) fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         let prefix = query.id_prefix.as_deref().unwrap_or_default();
         // The key that follows an id is the id and a zero byte.
-        let after = query.after.as_ref().map(|id| [id.as_str().as_bytes(), &[0]].concat()).unwrap_or_default();
+        let after =
+            query.after.as_ref().map(|id| [id.as_str().as_bytes(), &[0]].concat()).unwrap_or_default();
         let from = after.as_slice().max(prefix.as_bytes());
         let mut page = ListPage::default();
         self.0.scan(&Key::new(Table::Instances, &[prefix.as_bytes()]), from, &mut |key, value| {
@@ -83,7 +84,9 @@ impl Reader<'_> {
         self.0.scan(&tasks, &tasks.bytes, &mut |key, value| {
             let (instance, execution, task) = keys::read_task(key)?;
             found.push(match codec::decode(Table::Tasks, value)? {
-                OpenTask::Timer { fire_at } => Recovered::Timer(OpenTimer { instance, execution, task, fire_at }),
+                OpenTask::Timer { fire_at } => {
+                    Recovered::Timer(OpenTimer { instance, execution, task, fire_at })
+                }
                 OpenTask::Activity { history_row, attempt, due } => {
                     let (call, scheduled) = calls.find(execution, history_row, task)?;
                     Recovered::Activity(OpenActivity { instance, execution, call, scheduled, attempt, due })

@@ -84,7 +84,8 @@ impl Staged {
     /// The changed rows whose keys begin with `prefix`.
     pub(crate) fn under<'a>(&'a self, prefix: &'a Key) -> impl Iterator<Item = (&'a Vec<u8>, &'a Change)> {
         let from = (Bound::Included(prefix.bytes.as_slice()), Bound::Unbounded);
-        let rows = self.tables.get(&prefix.table).into_iter().flat_map(move |table| table.range::<[u8], _>(from));
+        let rows =
+            self.tables.get(&prefix.table).into_iter().flat_map(move |table| table.range::<[u8], _>(from));
         rows.take_while(|(key, _)| key.starts_with(&prefix.bytes))
     }
 

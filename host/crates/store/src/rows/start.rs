@@ -15,7 +15,10 @@ const IDEMPOTENCY_KEPT: Duration = Duration::from_hours(24);
 /// Why a run that was replaced while it was live says it ended.
 const REPLACED: &str = "replaced by a new start";
 
-pub(super) fn apply(transaction: &mut Transaction<'_>, request: StartRequest) -> Result<StartOutcome, StoreError> {
+pub(super) fn apply(
+    transaction: &mut Transaction<'_>,
+    request: StartRequest,
+) -> Result<StartOutcome, StoreError> {
     let Some(idempotency) = request.idempotency.clone() else { return start(transaction, request) };
     let now = request.now;
     let first: Option<FirstOutcome> = transaction.get(&keys::idempotency(&idempotency.key))?;
@@ -34,14 +37,20 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, request: StartRequest) ->
 }
 
 /// Decides a start without regard to its idempotency key.
-pub(super) fn start(transaction: &mut Transaction<'_>, request: StartRequest) -> Result<StartOutcome, StoreError> {
+pub(super) fn start(
+    transaction: &mut Transaction<'_>,
+    request: StartRequest,
+) -> Result<StartOutcome, StoreError> {
     match transaction.record(&request.instance)? {
         Some(existing) => start_over(transaction, request, existing),
         None => start_unused(transaction, request),
     }
 }
 
-fn start_unused(transaction: &mut Transaction<'_>, request: StartRequest) -> Result<StartOutcome, StoreError> {
+fn start_unused(
+    transaction: &mut Transaction<'_>,
+    request: StartRequest,
+) -> Result<StartOutcome, StoreError> {
     let tombstone = transaction.tombstone(&request.instance)?;
     let token = transaction.unused_token(tombstone.as_ref());
     if decide_start(request.if_exists, request.token, token, None) == StartDecision::Changed {
@@ -51,9 +60,8 @@ fn start_unused(transaction: &mut Transaction<'_>, request: StartRequest) -> Res
         transaction.delete(keys::tombstone(&request.instance));
     }
     let last = tombstone.map_or(transaction.opening().generation_floor, |tombstone| tombstone.generation);
-    let mut messages = Vec::new();
-    let holder = transaction.begin_run(request, last + 1, &mut messages);
-    Ok(StartOutcome::Started { holder, terminated: None, messages })
+    let (holder, message) = transaction.begin_run(request, last + 1);
+    Ok(StartOutcome::Started { holder, terminated: None, messages: vec![message] })
 }
 
 fn start_over(
@@ -69,13 +77,19 @@ fn start_over(
         StartDecision::UseExisting => return Ok(StartOutcome::Existing(present)),
         StartDecision::AlreadyExists => return Ok(StartOutcome::AlreadyExists(present)),
         StartDecision::TerminateAndReplace => {
-            transaction.terminate(&request.instance, &mut existing, REPLACED, request.now, &mut messages)?;
+            messages.extend(transaction.terminate(
+                &request.instance,
+                &mut existing,
+                REPLACED,
+                request.now,
+            )?);
             terminated = Some(existing.execution);
         }
         StartDecision::Start | StartDecision::Replace => {}
     }
     transaction.retire(&request.instance, &existing)?;
-    let holder = transaction.begin_run(request, existing.generation + 1, &mut messages);
+    let (holder, message) = transaction.begin_run(request, existing.generation + 1);
+    messages.push(message);
     Ok(StartOutcome::Started { holder, terminated, messages })
 }
 

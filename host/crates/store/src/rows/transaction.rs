@@ -82,7 +82,11 @@ impl<'a> Transaction<'a> {
     }
 
     /// The same, but no more than about `limit` rows.
-    pub(super) fn first_under(&self, prefix: &Key, limit: usize) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
+    pub(super) fn first_under(
+        &self,
+        prefix: &Key,
+        limit: usize,
+    ) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
         let mut found = BTreeMap::new();
         self.rows.scan(prefix, &prefix.bytes, &mut |key, value| {
             found.insert(key.to_vec(), value.to_vec());
@@ -106,7 +110,12 @@ impl<'a> Transaction<'a> {
     }
 
     /// Puts a message in its receiver's inbox, behind all others.
-    pub(super) fn send(&mut self, instance: InstanceId, target: MessageTarget, event: HistoryEvent) -> Message {
+    pub(super) fn send(
+        &mut self,
+        instance: InstanceId,
+        target: MessageTarget,
+        event: HistoryEvent,
+    ) -> Message {
         self.counters.sequence += 1;
         self.deliver(Message { instance, sequence: self.counters.sequence, target, event })
     }
@@ -127,6 +136,7 @@ pub(super) fn read<T: DeserializeOwned>(rows: &dyn Rows, key: &Key) -> Result<Op
 /// What was settled when the hub was opened.
 pub(crate) fn read_opening(rows: &dyn Rows) -> Result<Opening, StoreError> {
     let key = keys::opening();
-    let missing = || StoreError::Corrupt { table: key.table.name(), why: "the hub was never opened".to_owned() };
+    let missing =
+        || StoreError::Corrupt { table: key.table.name(), why: "the hub was never opened".to_owned() };
     read(rows, &key)?.ok_or_else(missing)
 }

@@ -3,7 +3,8 @@
 use super::{Table, Transaction, keys, start, stored::OpenTask};
 use crate::{StartOutcome, StartRequest, StoreError, TurnOutcome, TurnWrite};
 use durance_durable::{
-    HistoryEvent, InstanceRecord, Message, MessageTarget, NextExecution, RuntimeStatus, TaskFailureDetails, TaskId, TurnCommit,
+    HistoryEvent, InstanceRecord, Message, MessageTarget, NextExecution, RuntimeStatus, TaskFailureDetails,
+    TaskId, TurnCommit,
 };
 
 /// The type of failure of a sub-orchestration whose id is in use.
@@ -26,7 +27,9 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, write: TurnWrite) -> Resu
     transaction.put(keys::instance(&commit.instance), &record);
     if record.execution == commit.execution && !record.status.is_finished() {
         let target = MessageTarget::Execution(record.execution);
-        messages.extend(replies.into_iter().map(|event| transaction.send(commit.instance.clone(), target, event)));
+        messages.extend(
+            replies.into_iter().map(|event| transaction.send(commit.instance.clone(), target, event)),
+        );
     }
     for child in children {
         messages.extend(start_child(transaction, child)?);
@@ -62,7 +65,7 @@ fn append(
     record.failure.clone_from(&commit.failure);
     write_tasks(transaction, commit);
     if record.status.is_finished() {
-        transaction.close(&commit.instance, record, messages)?;
+        messages.extend(transaction.close(&commit.instance, record)?);
     }
     Ok(())
 }
@@ -94,7 +97,8 @@ fn write_tasks(transaction: &mut Transaction<'_>, commit: &TurnCommit) {
     for event in &commit.turn.events {
         match event {
             HistoryEvent::TaskScheduled(call) => {
-                let activity = OpenTask::Activity { history_row: commit.base_event_count, attempt: 1, due: None };
+                let activity =
+                    OpenTask::Activity { history_row: commit.base_event_count, attempt: 1, due: None };
                 transaction.insert(key(call.task), &activity);
             }
             HistoryEvent::TimerCreated(timer) => {
@@ -115,7 +119,10 @@ fn start_child(transaction: &mut Transaction<'_>, child: StartRequest) -> Result
     let instance = child.instance.clone();
     let in_use = match start::start(transaction, child)? {
         StartOutcome::Started { messages, .. } => return Ok(messages),
-        _ => TaskFailureDetails::new(ALREADY_EXISTS, format!("an instance with id '{instance}' already exists")),
+        _ => TaskFailureDetails::new(
+            ALREADY_EXISTS,
+            format!("an instance with id '{instance}' already exists"),
+        ),
     };
     let Some(parent) = parent else { return Ok(Vec::new()) };
     let event = HistoryEvent::SubOrchestrationInstanceFailed { task: parent.task, failure: in_use };

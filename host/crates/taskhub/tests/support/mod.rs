@@ -190,7 +190,9 @@ impl Hub {
     }
 
     pub(crate) fn open_on(store: Arc<dyn TaskHubStore>, app: App, settings: &TaskHubSettings) -> Self {
-        let hub = TaskHub::open(Arc::clone(&store), Arc::new(app), Arc::new(SystemClock), settings).unwrap();
+        let mut hub =
+            TaskHub::open(Arc::clone(&store), Arc::new(app), Arc::new(SystemClock), settings).unwrap();
+        hub.recover().unwrap();
         let client = hub.client();
         Self { hub, client, store }
     }

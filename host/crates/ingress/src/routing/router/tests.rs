@@ -17,9 +17,11 @@ fn get(router: &Router<String>, path: &str) -> String {
 
 fn show(found: RouteMatch<'_, String>) -> String {
     match found {
-        RouteMatch::Found(target, parameters) => parameters.into_iter().fold(target.clone(), |text, (name, value)| {
-            format!("{text} {name}={}", value.unwrap_or_else(|| "-".to_owned()))
-        }),
+        RouteMatch::Found(target, parameters) => {
+            parameters.into_iter().fold(target.clone(), |text, (name, value)| {
+                format!("{text} {name}={}", value.unwrap_or_else(|| "-".to_owned()))
+            })
+        }
         RouteMatch::WrongMethod(allow) => format!("405 {allow}"),
         RouteMatch::NoRoute => "404".to_owned(),
     }
@@ -80,8 +82,16 @@ fn one_template_against_paths() {
 #[test]
 fn most_specific_route_wins_in_any_order() {
     let templates = [
-        "{*rest}", "{a?}", "{a}/{b}", "{a}/list", "items/{id}", "items/{id:int}", "items/list", "items/{id?}",
-        "items/{*rest}", "items/{a}-{b}",
+        "{*rest}",
+        "{a?}",
+        "{a}/{b}",
+        "{a}/list",
+        "items/{id}",
+        "items/{id:int}",
+        "items/list",
+        "items/{id?}",
+        "items/{*rest}",
+        "items/{a}-{b}",
     ];
     let table = [
         ("/", "{a?} a=-"),
@@ -133,7 +143,9 @@ fn methods_choose_among_routes_of_one_path() {
 #[test]
 fn equal_routes_are_refused_and_name_both_functions() {
     let check = |a: (&str, &[Method]), b: (&str, &[Method])| {
-        Router::new("api", vec![route("A", a.0, a.1), route("B", b.0, b.1)]).err().map(|error| error.to_string())
+        Router::new("api", vec![route("A", a.0, a.1), route("B", b.0, b.1)])
+            .err()
+            .map(|error| error.to_string())
     };
     let text = "functions 'A' and 'B' have the same route 'X/{b}' for GET; change one of them";
     assert_eq!(check(("x/{a}", &[Method::GET]), ("X/{b}", &[])).as_deref(), Some(text));

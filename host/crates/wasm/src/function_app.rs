@@ -1,0 +1,269 @@
+//! The functions of an app: what runs when one is called.
+
+use crate::{
+    FunctionKind, FunctionManifest, HttpCall, InvokeError, LoadError, ManagementLinks, WasmSettings,
+    activity_function,
+    component::ReadyComponent,
+    component_store::ComponentStore,
+    engine::Engine,
+    http_function,
+    orchestrator_run::{OrchestratorHost, WasmOrchestratorRun},
+    shared::Shared,
+};
+use bytes::Bytes;
+use durance_durable::{Json, ModuleHash, TaskFailureDetails};
+use durance_taskhub::{
+    ActivityCall, ExecutorError, FunctionExecutor, OrchestrationClient, OrchestratorRun, SharedState,
+};
+use futures_util::future::BoxFuture;
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::sync::Semaphore;
+
+/// A function app that is loaded: it runs HTTP functions for the ingress, activities and orchestrators for the task hub.
+#[derive(Debug)]
+pub struct FunctionApp {
+    shared: Arc<Shared>,
+    /// In the order of the files, and in each as it describes them.
+    functions: Vec<AppFunction>,
+    by_name: HashMap<Arc<str>, usize>,
+    components: Arc<ComponentStore>,
+    http_calls: Semaphore,
+    activities: Semaphore,
+    orchestrators: Arc<OrchestratorHost>,
+    orchestrators_max: u32,
+    _engine: Engine,
+}
+
+/// A function of the app.
+#[derive(Debug)]
+pub struct AppFunction {
+    pub(crate) name: Arc<str>,
+    pub(crate) component: Arc<ReadyComponent>,
+    manifest: FunctionManifest,
+    file: PathBuf,
+}
+
+impl AppFunction {
+    /// The function as its component describes it.
+    #[must_use]
+    pub fn manifest(&self) -> &FunctionManifest {
+        &self.manifest
+    }
+
+    /// The component's file.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+}
+
+impl FunctionApp {
+    /// Loads the components of an app; `data` is the folder for compiled components and for those that instances are
+    /// pinned to. Components that were loaded before take milliseconds.
+    ///
+    /// # Errors
+    /// A file is not a component that can be run, two functions have one name, or the data folder cannot be used.
+    pub async fn load(files: &[PathBuf], data: &Path, settings: WasmSettings) -> Result<Self, LoadError> {
+        let engine = Engine::new(&settings).map_err(LoadError::engine)?;
+        let shared = Shared::new(settings);
+        let components = ComponentStore::open(data, engine.wasmtime.clone(), Arc::clone(&shared))?;
+        let loading = files.iter().map(|file| components.load_file(file));
+        let loaded = futures_util::future::try_join_all(loading).await?;
+        let functions = list_functions(files, &loaded);
+        let by_name = index_by_name(&functions)?;
+        let orchestrators_max = engine.orchestrators_max;
+        let settings = &shared.settings;
+        Ok(Self {
+            functions,
+            by_name,
+            http_calls: Semaphore::new(settings.http_calls_max as usize),
+            activities: Semaphore::new(settings.activities_max as usize),
+            orchestrators: OrchestratorHost::new(
+                Arc::clone(&components),
+                Arc::clone(&shared),
+                orchestrators_max,
+            ),
+            orchestrators_max,
+            components,
+            _engine: engine,
+            shared,
+        })
+    }
+
+    /// Gives functions the client of the task hub. Until then what they ask of it is `unavailable`.
+    pub fn set_client(&self, client: OrchestrationClient) {
+        // An app has one task hub: setting another would change nothing.
+        self.shared.client.get_or_init(|| client);
+    }
+
+    /// Gives functions the maker of management links. Until then they are `unavailable`.
+    pub fn set_links(&self, links: Arc<dyn ManagementLinks>) {
+        self.shared.links.get_or_init(|| links);
+    }
+
+    /// The functions, in the order of their files.
+    #[must_use]
+    pub fn functions(&self) -> &[AppFunction] {
+        &self.functions
+    }
+
+    /// How many orchestrators may be in memory at the same time, running or suspended: the bound for a budget of hot
+    /// instances.
+    #[must_use]
+    pub fn orchestrator_slots(&self) -> usize {
+        self.orchestrators_max as usize
+    }
+
+    /// Calls an HTTP function once, in an instance of its own. Dropping the future stops it.
+    ///
+    /// # Errors
+    /// There is no such function, it failed, or it could not be run.
+    pub async fn call_http(
+        &self,
+        function: &str,
+        call: HttpCall<'_>,
+    ) -> Result<http::Response<Bytes>, InvokeError> {
+        let Some(function) = self.function(FunctionKind::HttpTrigger, function) else {
+            return Err(InvokeError::NotFound(function.to_owned()));
+        };
+        let Ok(_slot) = self.http_calls.try_acquire() else {
+            let running = self.shared.settings.http_calls_max;
+            return Err(InvokeError::Busy(format!("{running} HTTP functions are running")));
+        };
+        let timeout = self.shared.settings.http_timeout;
+        match tokio::time::timeout(timeout, http_function::call(&self.shared, function, call)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(InvokeError::Timeout(timeout)),
+        }
+    }
+
+    /// Deletes components that neither the app nor an instance needs: `needed` are those that instances are pinned to.
+    /// It blocks on the file system.
+    ///
+    /// # Errors
+    /// A file cannot be deleted.
+    pub fn delete_unneeded_modules(&self, needed: &HashSet<ModuleHash>) -> io::Result<()> {
+        let active = self.functions.iter().map(|function| function.component.hash);
+        self.components.retain(&active.chain(needed.iter().copied()).collect())
+    }
+
+    /// The function of this kind and name; names are compared without regard to case.
+    fn function(&self, kind: FunctionKind, name: &str) -> Option<&AppFunction> {
+        let found = match self.by_name.get(name) {
+            Some(&index) => self.functions.get(index),
+            None => self.functions.iter().find(|function| function.name.eq_ignore_ascii_case(name)),
+        };
+        found.filter(|function| function.manifest.kind == kind)
+    }
+
+    fn names(&self, kind: FunctionKind) -> Vec<String> {
+        let functions = self.functions.iter().filter(|function| function.manifest.kind == kind);
+        functions.map(|function| function.manifest.name.clone()).collect()
+    }
+
+    /// The component that runs an activity: the pinned one if it has it, otherwise the app's.
+    async fn activity_component(
+        &self,
+        call: &ActivityCall,
+    ) -> Result<(Arc<ReadyComponent>, Arc<str>), TaskFailureDetails> {
+        let kind = FunctionKind::ActivityTrigger;
+        let pinned = match self.components.get(call.module) {
+            Some(component) => Ok(component),
+            None => self.components.load_pinned(call.module).await,
+        };
+        if let Ok(component) = &pinned
+            && let Some(function) = component.function(kind, &call.call.name)
+        {
+            let name = function.name.as_str().into();
+            return Ok((Arc::clone(component), name));
+        }
+        if let Some(function) = self.function(kind, &call.call.name) {
+            return Ok((Arc::clone(&function.component), Arc::clone(&function.name)));
+        }
+        match pinned {
+            Ok(_) => Err(self.unknown_activity(&call.call.name)),
+            Err(why) => {
+                let message = format!("component {} cannot be loaded: {why}", call.module);
+                Err(TaskFailureDetails::new("ComponentUnavailable", message))
+            }
+        }
+    }
+
+    fn unknown_activity(&self, name: &str) -> TaskFailureDetails {
+        let known = match self.names(FunctionKind::ActivityTrigger) {
+            names if names.is_empty() => "this app has none".to_owned(),
+            names => format!("this app has {}", names.join(", ")),
+        };
+        let message = format!("there is no activity '{name}'; {known}");
+        TaskFailureDetails::non_retriable("UnknownActivity", message)
+    }
+
+    async fn run_activity(&self, call: ActivityCall) -> Result<Json, TaskFailureDetails> {
+        let (component, name) = self.activity_component(&call).await?;
+        let _slot = self.activities.acquire().await.expect("this semaphore is never closed");
+        let timeout = call.call.options.timeout.unwrap_or(self.shared.settings.activity_timeout);
+        match tokio::time::timeout(timeout, activity_function::run(&self.shared, &component, name, call))
+            .await
+        {
+            Ok(result) => result,
+            Err(_) => {
+                let message = format!("the activity did not end within {} s", timeout.as_secs_f64());
+                Err(TaskFailureDetails::new("Timeout", message))
+            }
+        }
+    }
+}
+
+impl FunctionExecutor for FunctionApp {
+    fn resolve_orchestrator(&self, name: &str) -> Option<ModuleHash> {
+        self.function(FunctionKind::OrchestrationTrigger, name).map(|function| function.component.hash)
+    }
+
+    fn orchestrator_names(&self) -> Vec<String> {
+        self.names(FunctionKind::OrchestrationTrigger)
+    }
+
+    fn orchestrator(
+        &self,
+        module: ModuleHash,
+        state: SharedState,
+    ) -> Result<Box<dyn OrchestratorRun>, ExecutorError> {
+        Ok(Box::new(WasmOrchestratorRun::new(Arc::clone(&self.orchestrators), module, state)))
+    }
+
+    fn activity(&self, call: ActivityCall) -> BoxFuture<'_, Result<Json, TaskFailureDetails>> {
+        Box::pin(self.run_activity(call))
+    }
+}
+
+fn list_functions(files: &[PathBuf], loaded: &[Arc<ReadyComponent>]) -> Vec<AppFunction> {
+    let with_file = files.iter().zip(loaded);
+    let functions = with_file.flat_map(|(file, component)| {
+        component.functions.iter().map(move |manifest| AppFunction {
+            name: manifest.name.as_str().into(),
+            component: Arc::clone(component),
+            manifest: manifest.clone(),
+            file: file.clone(),
+        })
+    });
+    functions.collect()
+}
+
+fn index_by_name(functions: &[AppFunction]) -> Result<HashMap<Arc<str>, usize>, LoadError> {
+    let mut first_of: HashMap<String, &AppFunction> = HashMap::new();
+    for function in functions {
+        if let Some(first) = first_of.insert(function.name.to_ascii_lowercase(), function) {
+            return Err(LoadError::DuplicateFunction {
+                name: function.manifest.name.clone(),
+                first: first.file.clone(),
+                second: function.file.clone(),
+            });
+        }
+    }
+    Ok(functions.iter().enumerate().map(|(index, function)| (Arc::clone(&function.name), index)).collect())
+}

@@ -1,0 +1,48 @@
+//! What a person sees when the host has started.
+
+use crate::config::Config;
+use durance_ingress::NewKeys;
+use durance_wasm::{FunctionInfo, FunctionKind};
+use std::{
+    fmt::{self, Write as _},
+    net::SocketAddr,
+};
+
+/// The host's address, version, functions and data folder.
+#[derive(Debug)]
+pub(crate) struct Banner<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) address: SocketAddr,
+    pub(crate) functions: Vec<FunctionInfo>,
+    pub(crate) new_keys: Option<&'a NewKeys>,
+}
+
+impl Banner<'_> {
+    /// Prints it. The first line names the address, for programs that started the host on port 0.
+    #[expect(clippy::print_stdout, reason = "this is what standard output is for")]
+    pub(crate) fn print(&self) {
+        println!("{self}");
+    }
+}
+
+impl fmt::Display for Banner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Listening on http://{}", self.address)?;
+        writeln!(f)?;
+        writeln!(f, "Durance {}, app '{}'", env!("CARGO_PKG_VERSION"), self.config.name)?;
+        writeln!(f, "Data: {}", self.config.data.display())?;
+        if let Some(keys) = self.new_keys {
+            writeln!(f)?;
+            writeln!(f, "Keys, shown only now: only their hashes are kept.")?;
+            writeln!(f, "  admin:    {}", keys.admin)?;
+            writeln!(f, "  function: {}", keys.function)?;
+        }
+        writeln!(f)?;
+        writeln!(f, "Functions:")?;
+        let width = self.functions.iter().map(|function| function.name.len()).max().unwrap_or(0);
+        for function in &self.functions {
+            writeln!(f, "  {:width$}  {}", function.name, self.trigger(&function.kind)?)?;
+        }
+        Ok(())
+    }
+}

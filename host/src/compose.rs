@@ -1,0 +1,114 @@
+//! Puts the host together, in the one order that works, and takes it apart again.
+
+use crate::{banner::Banner, config::Config, shutdown::{Interrupts, failure}};
+use durance_ingress::{
+    BindError, Gateway, GatewayParts, GatewaySettings, KeyError, KeyRequirement, KeyRing, RouteError, Server, ServerSettings, SignedLinks,
+};
+use durance_store::{EmbeddedStore, StoreError, StoreOptions, TaskHubStore};
+use durance_taskhub::{Clock, FunctionExecutor, SystemClock, TaskHub};
+use durance_wasm::{FunctionApp, LoadError};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Why the host does not serve, or serves no more.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HostError {
+    #[error("cannot make the data folder {path}: {source}")]
+    DataFolder { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    App(#[from] LoadError),
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the store has failed: {0}; restart the host: it goes on from what is durable")]
+    StoreFailed(Arc<StoreError>),
+    #[error("cannot handle signals: {0}")]
+    Signals(std::io::Error),
+}
+
+impl HostError {
+    /// Whether whoever started the host has to change something before it can start.
+    pub(crate) fn is_usage(&self) -> bool {
+        match self {
+            Self::App(_) | Self::Route(_) | Self::Bind(_) | Self::DataFolder { .. } | Self::Keys(_) => true,
+            Self::Store(error) => !matches!(error, StoreError::Io { .. } | StoreError::Poisoned),
+            Self::StoreFailed(_) | Self::Signals(_) => false,
+        }
+    }
+}
+
+/// Where in the data folder the store is.
+pub(crate) fn store_folder(data: &Path) -> PathBuf {
+    data.join("store")
+}
+
+/// Serves the app until somebody ends the host or the store fails.
+pub(crate) async fn run(config: Config) -> Result<(), HostError> {
+    let mut interrupts = Interrupts::listen().map_err(HostError::Signals)?;
+    std::fs::create_dir_all(&config.data)
+        .map_err(|source| HostError::DataFolder { path: config.data.clone(), source })?;
+    let server = Server::bind(config.listen, ServerSettings { drain_timeout: config.drain, ..Default::default() })?;
+    let address = server.local_addr();
+
+    let store = EmbeddedStore::open(&store_folder(&config.data), StoreOptions::default())?;
+    let store: Arc<dyn TaskHubStore> = Arc::new(store);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let app = Arc::new(FunctionApp::load(&config.components, &config.data, wasm_settings(&config, address))?);
+    let executor: Arc<dyn FunctionExecutor> = app.clone();
+    let (keys, new_keys) = KeyRing::open(&config.data.join("keys.json"))?;
+    let links = Arc::new(SignedLinks::new(&keys, &config.name, config.link_lifetime, Arc::clone(&clock)));
+    app.set_links(links.clone());
+
+    let mut hub = TaskHub::open(store, executor, clock, &config.task_hub)?;
+    app.set_client(hub.client());
+    hub.recover()?;
+    let failed = hub.failed();
+    let parts = GatewayParts { app: app.clone(), client: hub.client(), keys, links, listen: address.ip() };
+    let gateway = Gateway::new(&gateway_settings(&config), parts)?;
+    Banner { config: &config, address, functions: app.functions(), new_keys: new_keys.as_ref() }.print();
+
+    let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(server.serve(gateway, async {
+        // An error means that the sender is gone, and with it everything else.
+        let _stopped = stopping.await;
+    }));
+    let ended = tokio::select! {
+        () = interrupts.next() => Ok(()),
+        error = failure(failed) => Err(HostError::StoreFailed(error)),
+    };
+    ended?;
+    tracing::info!("stopping: what is under way comes to its end; interrupt again to stop at once");
+    drop(stop);
+    tokio::select! {
+        () = async {
+            // The server's task ends by itself; a panic there has been logged.
+            let _served = serving.await;
+            hub.close(config.drain).await;
+        } => {}
+        () = interrupts.next() => tracing::warn!("stopped at once; what was under way goes on after the next start"),
+    }
+    Ok(())
+}
+
+fn gateway_settings(config: &Config) -> GatewaySettings {
+    GatewaySettings {
+        route_prefix: config.route_prefix.clone(),
+        key_requirement: if config.require_keys { KeyRequirement::Always } else { KeyRequirement::UnlessLoopback },
+        body_bytes_max: config.request_body_bytes,
+        requests_in_flight_max: config.concurrent_requests,
+        ..GatewaySettings::default()
+    }
+}
+
+/// Activities have no request to take the host's address from: their links have the one it listens on.
+fn wasm_settings(config: &Config, address: SocketAddr) -> durance_wasm::WasmSettings {
+    durance_wasm::WasmSettings { base_url: format!("http://{address}"), ..config.wasm.clone() }
+}
