@@ -8,8 +8,9 @@ start: build
 	./target/release/durance start functions
 
 # All that a change must pass, from a clean machine.
-test: lint guests build docs
-	cargo test --release --workspace
+test: guests functions
+	cargo fmt --all --check
+	cargo test --release -p durance-durable -p durance-store -p durance-taskhub -p durance-wasm
 
 host:
 	cargo build --release -p durance

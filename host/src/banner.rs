@@ -2,18 +2,15 @@
 
 use crate::config::Config;
 use durance_ingress::NewKeys;
-use durance_wasm::{FunctionInfo, FunctionKind};
-use std::{
-    fmt::{self, Write as _},
-    net::SocketAddr,
-};
+use durance_wasm::AppFunction;
+use std::{fmt, net::SocketAddr};
 
 /// The host's address, version, functions and data folder.
 #[derive(Debug)]
 pub(crate) struct Banner<'a> {
     pub(crate) config: &'a Config,
     pub(crate) address: SocketAddr,
-    pub(crate) functions: Vec<FunctionInfo>,
+    pub(crate) functions: &'a [AppFunction],
     pub(crate) new_keys: Option<&'a NewKeys>,
 }
 
@@ -39,9 +36,8 @@ impl fmt::Display for Banner<'_> {
         }
         writeln!(f)?;
         writeln!(f, "Functions:")?;
-        let width = self.functions.iter().map(|function| function.name.len()).max().unwrap_or(0);
-        for function in &self.functions {
-            writeln!(f, "  {:width$}  {}", function.name, self.trigger(&function.kind)?)?;
+        for function in self.functions {
+            writeln!(f, "  {:?}", function.manifest())?;
         }
         Ok(())
     }

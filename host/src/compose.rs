@@ -1,8 +1,13 @@
 //! Puts the host together, in the one order that works, and takes it apart again.
 
-use crate::{banner::Banner, config::Config, shutdown::{Interrupts, failure}};
+use crate::{
+    banner::Banner,
+    config::Config,
+    shutdown::{Interrupts, failure},
+};
 use durance_ingress::{
-    BindError, Gateway, GatewayParts, GatewaySettings, KeyError, KeyRequirement, KeyRing, RouteError, Server, ServerSettings, SignedLinks,
+    BindError, Gateway, GatewayParts, GatewaySettings, KeyError, KeyRequirement, KeyRing, RouteError, Server,
+    ServerSettings, SignedLinks,
 };
 use durance_store::{EmbeddedStore, StoreError, StoreOptions, TaskHubStore};
 use durance_taskhub::{Clock, FunctionExecutor, SystemClock, TaskHub};
@@ -55,13 +60,15 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     let mut interrupts = Interrupts::listen().map_err(HostError::Signals)?;
     std::fs::create_dir_all(&config.data)
         .map_err(|source| HostError::DataFolder { path: config.data.clone(), source })?;
-    let server = Server::bind(config.listen, ServerSettings { drain_timeout: config.drain, ..Default::default() })?;
+    let server =
+        Server::bind(config.listen, ServerSettings { drain_timeout: config.drain, ..Default::default() })?;
     let address = server.local_addr();
 
-    let store = EmbeddedStore::open(&store_folder(&config.data), StoreOptions::default())?;
+    let store = EmbeddedStore::open(&&config.data, StoreOptions::default())?;
     let store: Arc<dyn TaskHubStore> = Arc::new(store);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let app = Arc::new(FunctionApp::load(&config.components, &config.data, wasm_settings(&config, address))?);
+    let app =
+        Arc::new(FunctionApp::load(&config.components, &config.data, wasm_settings(&config, address)).await?);
     let executor: Arc<dyn FunctionExecutor> = app.clone();
     let (keys, new_keys) = KeyRing::open(&config.data.join("keys.json"))?;
     let links = Arc::new(SignedLinks::new(&keys, &config.name, config.link_lifetime, Arc::clone(&clock)));
@@ -101,7 +108,11 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
 fn gateway_settings(config: &Config) -> GatewaySettings {
     GatewaySettings {
         route_prefix: config.route_prefix.clone(),
-        key_requirement: if config.require_keys { KeyRequirement::Always } else { KeyRequirement::UnlessLoopback },
+        key_requirement: if config.require_keys {
+            KeyRequirement::Always
+        } else {
+            KeyRequirement::UnlessLoopback
+        },
         body_bytes_max: config.request_body_bytes,
         requests_in_flight_max: config.concurrent_requests,
         ..GatewaySettings::default()

@@ -45,9 +45,9 @@ fn start(args: cli::StartArgs) -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the answer to the command")]
 fn repair(data: &Path) -> ExitCode {
-    match durance_store::repair(&compose::store_folder(data)) {
+    match durance_store::repair(data) {
         Ok(report) => {
-            println!("{report}");
+            println!("{report:?}");
             ExitCode::SUCCESS
         }
         Err(error) => complain(&error, EXIT_FAILED),

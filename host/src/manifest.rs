@@ -82,7 +82,9 @@ pub(crate) struct LimitsTable {
 /// The app cannot be read. The text says where and what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ManifestError {
-    #[error("{folder} is not a function app: it has no {FILE_NAME}; name the folder of one: durance start FOLDER")]
+    #[error(
+        "{folder} is not a function app: it has no {FILE_NAME}; name the folder of one: durance start FOLDER"
+    )]
     Missing { folder: String },
     #[error("cannot read {path}: {source}")]
     Unreadable { path: String, source: std::io::Error },
@@ -90,7 +92,9 @@ pub(crate) enum ManifestError {
     Invalid { path: String, source: Box<toml::de::Error> },
     #[error("{path}: components: '{pattern}' is not a glob: {source}")]
     Glob { path: String, pattern: String, source: glob::PatternError },
-    #[error("{path}: components: nothing matches '{pattern}'; build the functions first (cargo build --release in their folder)")]
+    #[error(
+        "{path}: components: nothing matches '{pattern}'; build the functions first (cargo build --release in their folder)"
+    )]
     NoComponent { path: String, pattern: String },
 }
 

@@ -149,7 +149,8 @@ fn whole_answer(buffer: &[u8]) -> Option<u16> {
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(head) = response.parse(buffer).ok()? else { return None };
-    let header = |name: &str| response.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
+    let header =
+        |name: &str| response.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
     let body = buffer.get(head..)?;
     let is_whole = match header("content-length") {
         Some(length) => body.len() >= std::str::from_utf8(length).ok()?.parse().ok()?,
