@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 const GUEST_LIMITS: &str = "
 [limits]
 memory_bytes = 33554432
-http_timeout_ms = 2000
-activity_timeout_ms = 2000
-turn_cpu_ms = 500
+http_timeout_ms = 3000
+activity_timeout_ms = 3000
+turn_cpu_ms = 2000
 ";
 
 static SAMPLES: Mutex<Weak<Host>> = Mutex::new(Weak::new());

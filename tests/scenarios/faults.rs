@@ -17,12 +17,12 @@ async fn faulty_http_function_is_a_500_or_504() {
     for (function, status, expected) in [
         ("HttpPanic", 500, "crashed"),
         ("HttpUnreachable", 500, "crashed"),
-        ("HttpSpin", 504, "2 s"),
+        ("HttpSpin", 504, "3 s"),
         ("HttpEatMemory", 500, "memory"),
         ("HttpRecurse", 500, "crashed"),
         ("HttpHugeOutput", 500, "memory"),
         ("HttpFail", 500, "failed"),
-        ("HttpSlow?ms=60000", 504, "2 s"),
+        ("HttpSlow?ms=60000", 504, "3 s"),
     ] {
         let reply = client.get(&format!("/api/{function}")).await;
         let detail = reply.expect_problem(status);
@@ -64,7 +64,7 @@ async fn faulty_activity_is_a_failure_that_says_why() {
     for (activity, error_type, expected) in [
         ("PanicActivity", "Trap", "this guest panics"),
         ("UnreachableActivity", "Trap", "unreachable"),
-        ("SpinActivity", "Timeout", "2 s"),
+        ("SpinActivity", "Timeout", "3 s"),
         ("EatMemoryActivity", "MemoryLimit", "memory"),
         ("RecurseActivity", "Trap", "crashed"),
         ("HugeOutputActivity", "MemoryLimit", "memory"),
