@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use durance_ingress::NewKeys;
-use durance_wasm::AppFunction;
+use durance_wasm::{AppFunction, FunctionKind, FunctionManifest};
 use std::{fmt, net::SocketAddr};
 
 /// The host's address, version, functions and data folder.
@@ -37,8 +37,28 @@ impl fmt::Display for Banner<'_> {
         writeln!(f)?;
         writeln!(f, "Functions:")?;
         for function in self.functions {
-            writeln!(f, "  {:?}", function.manifest())?;
+            let function = function.manifest();
+            let trigger = match function.kind {
+                FunctionKind::HttpTrigger => self.url_of(function),
+                FunctionKind::OrchestrationTrigger => "orchestrationTrigger".to_owned(),
+                FunctionKind::ActivityTrigger => "activityTrigger".to_owned(),
+            };
+            writeln!(f, "  {}: {trigger}", function.name)?;
         }
         Ok(())
+    }
+}
+
+impl Banner<'_> {
+    /// Methods and URL of an HTTP function, as the model's local runtime shows them.
+    fn url_of(&self, function: &FunctionManifest) -> String {
+        let methods = match function.methods.as_slice() {
+            [] => "ALL".to_owned(),
+            methods => methods.join(",").to_uppercase(),
+        };
+        let prefix = self.config.route_prefix.trim_matches('/');
+        let route = function.route.as_deref().unwrap_or(&function.name);
+        let path = if prefix.is_empty() { route.to_owned() } else { format!("{prefix}/{route}") };
+        format!("[{methods}] http://{}/{path}", self.address)
     }
 }

@@ -5,18 +5,15 @@ use crate::{
     config::Config,
     shutdown::{Interrupts, failure},
 };
+use durance_durable::{ModuleHash, RuntimeStatus};
 use durance_ingress::{
     BindError, Gateway, GatewayParts, GatewaySettings, KeyError, KeyRequirement, KeyRing, RouteError, Server,
     ServerSettings, SignedLinks,
 };
-use durance_store::{EmbeddedStore, StoreError, StoreOptions, TaskHubStore};
-use durance_taskhub::{Clock, FunctionExecutor, SystemClock, TaskHub};
+use durance_store::{EmbeddedStore, ListQuery, StoreError, StoreOptions, TaskHubStore};
+use durance_taskhub::{Clock, FunctionExecutor, SystemClock, TaskHub, TaskHubSettings};
 use durance_wasm::{FunctionApp, LoadError};
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::HashSet, net::SocketAddr, path::PathBuf, sync::Arc};
 
 /// Why the host does not serve, or serves no more.
 #[derive(Debug, thiserror::Error)]
@@ -50,11 +47,6 @@ impl HostError {
     }
 }
 
-/// Where in the data folder the store is.
-pub(crate) fn store_folder(data: &Path) -> PathBuf {
-    data.join("store")
-}
-
 /// Serves the app until somebody ends the host or the store fails.
 pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     let mut interrupts = Interrupts::listen().map_err(HostError::Signals)?;
@@ -64,34 +56,37 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
         Server::bind(config.listen, ServerSettings { drain_timeout: config.drain, ..Default::default() })?;
     let address = server.local_addr();
 
-    let store = EmbeddedStore::open(&&config.data, StoreOptions::default())?;
+    let store = EmbeddedStore::open(&config.data, StoreOptions::default())?;
     let store: Arc<dyn TaskHubStore> = Arc::new(store);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let app =
         Arc::new(FunctionApp::load(&config.components, &config.data, wasm_settings(&config, address)).await?);
-    let executor: Arc<dyn FunctionExecutor> = app.clone();
+    let executor = Arc::<FunctionApp>::clone(&app) as Arc<dyn FunctionExecutor>;
     let (keys, new_keys) = KeyRing::open(&config.data.join("keys.json"))?;
     let links = Arc::new(SignedLinks::new(&keys, &config.name, config.link_lifetime, Arc::clone(&clock)));
-    app.set_links(links.clone());
+    app.set_links(Arc::<SignedLinks>::clone(&links));
 
-    let mut hub = TaskHub::open(store, executor, clock, &config.task_hub)?;
+    let mut hub = TaskHub::open(Arc::clone(&store), executor, clock, &task_hub_settings(&config, &app))?;
     app.set_client(hub.client());
-    hub.recover()?;
     let failed = hub.failed();
-    let parts = GatewayParts { app: app.clone(), client: hub.client(), keys, links, listen: address.ip() };
+    let functions_of = Arc::clone(&app);
+    let parts =
+        GatewayParts { app: Arc::clone(&app), client: hub.client(), keys, links, listen: address.ip() };
     let gateway = Gateway::new(&gateway_settings(&config), parts)?;
-    Banner { config: &config, address, functions: app.functions(), new_keys: new_keys.as_ref() }.print();
+    hub.recover()?;
+    tokio::task::spawn_blocking(move || delete_unneeded_modules(&*store, &app));
+    Banner { config: &config, address, functions: functions_of.functions(), new_keys: new_keys.as_ref() }
+        .print();
 
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(gateway, async {
         // An error means that the sender is gone, and with it everything else.
         let _stopped = stopping.await;
     }));
-    let ended = tokio::select! {
-        () = interrupts.next() => Ok(()),
-        error = failure(failed) => Err(HostError::StoreFailed(error)),
-    };
-    ended?;
+    tokio::select! {
+        () = interrupts.next() => {}
+        error = failure(failed) => return Err(HostError::StoreFailed(error)),
+    }
     tracing::info!("stopping: what is under way comes to its end; interrupt again to stop at once");
     drop(stop);
     tokio::select! {
@@ -122,4 +117,38 @@ fn gateway_settings(config: &Config) -> GatewaySettings {
 /// Activities have no request to take the host's address from: their links have the one it listens on.
 fn wasm_settings(config: &Config, address: SocketAddr) -> durance_wasm::WasmSettings {
     durance_wasm::WasmSettings { base_url: format!("http://{address}"), ..config.wasm.clone() }
+}
+
+/// Waiting orchestrators and those that run share the slots of the pool.
+fn task_hub_settings(config: &Config, app: &FunctionApp) -> TaskHubSettings {
+    let settings = config.task_hub.clone();
+    let room = app.orchestrator_slots().saturating_sub(settings.concurrent_turns);
+    TaskHubSettings { hot_instances: settings.hot_instances.min(room), ..settings }
+}
+
+/// Deletes the components that no live instance is pinned to. While this looks, instances can only end, or start on a
+/// component of the app, which is never deleted.
+fn delete_unneeded_modules(store: &dyn TaskHubStore, app: &FunctionApp) {
+    match pinned_modules(store) {
+        Ok(needed) => {
+            if let Err(error) = app.delete_unneeded_modules(&needed) {
+                tracing::warn!(%error, "components that no instance needs could not be deleted");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the components that instances need could not be listed"),
+    }
+}
+
+fn pinned_modules(store: &dyn TaskHubStore) -> Result<HashSet<ModuleHash>, StoreError> {
+    let statuses = RuntimeStatus::ALL.into_iter().filter(|status| !status.is_finished()).collect();
+    let mut query = ListQuery { statuses, page_size: 1_000, ..ListQuery::default() };
+    let mut needed = HashSet::new();
+    loop {
+        let page = store.list(&query)?;
+        needed.extend(page.instances.iter().map(|(_, record)| record.module));
+        if page.after.is_none() {
+            return Ok(needed);
+        }
+        query.after = page.after;
+    }
 }

@@ -10,6 +10,7 @@ mod telemetry;
 
 use clap::Parser;
 use cli::{Cli, Command, StoreCommand};
+use durance_store::RepairReport;
 use std::{path::Path, process::ExitCode};
 
 /// The app or its settings cannot be used: the person who started the host has to change something.
@@ -46,8 +47,15 @@ fn start(args: cli::StartArgs) -> ExitCode {
 #[expect(clippy::print_stdout, reason = "the answer to the command")]
 fn repair(data: &Path) -> ExitCode {
     match durance_store::repair(data) {
-        Ok(report) => {
-            println!("{report:?}");
+        Ok(RepairReport::NothingToDo) => {
+            println!("Nothing to repair.");
+            ExitCode::SUCCESS
+        }
+        Ok(RepairReport::Removed { bytes, copy }) => {
+            println!(
+                "Removed the last write, which was never acknowledged: {bytes} bytes, kept in {}.",
+                copy.display()
+            );
             ExitCode::SUCCESS
         }
         Err(error) => complain(&error, EXIT_FAILED),
