@@ -8,9 +8,8 @@ start: build
 	./target/release/durance start functions
 
 # All that a change must pass, from a clean machine.
-test: guests functions
-	cargo fmt --all --check
-	cargo test --release -p durance-durable -p durance-store -p durance-taskhub -p durance-wasm
+test: lint guests build docs
+	cargo test --release --workspace
 
 host:
 	cargo build --release -p durance

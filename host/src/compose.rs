@@ -69,14 +69,12 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     let mut hub = TaskHub::open(Arc::clone(&store), executor, clock, &task_hub_settings(&config, &app))?;
     app.set_client(hub.client());
     let failed = hub.failed();
-    let functions_of = Arc::clone(&app);
     let parts =
         GatewayParts { app: Arc::clone(&app), client: hub.client(), keys, links, listen: address.ip() };
     let gateway = Gateway::new(&gateway_settings(&config), parts)?;
     hub.recover()?;
+    Banner { config: &config, address, functions: app.functions(), new_keys: new_keys.as_ref() }.print();
     tokio::task::spawn_blocking(move || delete_unneeded_modules(&*store, &app));
-    Banner { config: &config, address, functions: functions_of.functions(), new_keys: new_keys.as_ref() }
-        .print();
 
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(gateway, async {

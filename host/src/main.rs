@@ -4,6 +4,7 @@ mod banner;
 mod cli;
 mod compose;
 mod config;
+mod log_lines;
 mod manifest;
 mod shutdown;
 mod telemetry;
@@ -31,7 +32,7 @@ fn start(args: cli::StartArgs) -> ExitCode {
         Err(error) => return complain(&error, EXIT_UNUSABLE),
     };
     let _lines = match telemetry::start(config.log_format, &config.log) {
-        Ok(guard) => guard,
+        Ok(flusher) => flusher,
         Err(error) => return complain(&*Box::<dyn std::error::Error>::from(error), EXIT_UNUSABLE),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -1,22 +1,26 @@
 //! Log lines: what they look like and where they go.
 
-use crate::cli::LogFormat;
-use tracing_appender::non_blocking::WorkerGuard;
+use crate::{
+    cli::LogFormat,
+    log_lines::{Flusher, LogLines},
+};
 use tracing_subscriber::EnvFilter;
 
-/// Sends log lines to standard error from a thread of their own: standard output is for the banner. The guard writes
-/// what is left when it is dropped.
+/// Sends log lines to standard error through a buffer: standard output is for the banner. The flusher writes what is
+/// left when it is dropped.
 ///
 /// # Errors
 /// `filter` is not a log filter; the text says why.
-pub(crate) fn start(format: LogFormat, filter: &str) -> Result<WorkerGuard, String> {
+pub(crate) fn start(format: LogFormat, filter: &str) -> Result<Flusher, String> {
     let filter =
         EnvFilter::try_new(filter).map_err(|error| format!("the log filter '{filter}' is wrong: {error}"))?;
-    let (lines, guard) = tracing_appender::non_blocking(std::io::stderr());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).with_ansi(false);
+    let (lines, flusher) =
+        LogLines::start().map_err(|error| format!("cannot start the thread that writes the log: {error}"))?;
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || lines.clone()).with_ansi(false);
     match format {
         LogFormat::Text => builder.compact().init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }
-    Ok(guard)
+    Ok(flusher)
 }

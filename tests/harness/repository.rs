@@ -29,8 +29,10 @@ pub(crate) fn program() -> PathBuf {
     path
 }
 
-/// Test executables are in `deps`, beside the program.
+/// Beside the executable of a benchmark; that of a test is one folder deeper, in `deps`.
 fn built_program() -> PathBuf {
-    let test = std::env::current_exe().expect("the test is an executable");
-    test.ancestors().nth(2).expect("the test is in a target folder").join("durance")
+    let executable = std::env::current_exe().expect("a test or benchmark is an executable");
+    let beside = |folder: &Path| folder.join("durance");
+    let folders = executable.ancestors().skip(1).take(2).map(beside);
+    folders.reduce(|first, second| if first.is_file() { first } else { second }).expect("it is in a folder")
 }

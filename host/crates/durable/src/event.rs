@@ -172,6 +172,16 @@ impl HistoryEvent {
         }
     }
 
+    /// How long the value is that an orchestrator hands over with this event. Unit: bytes.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        match self {
+            Self::TaskScheduled(call) => call.input.as_str().len(),
+            Self::SubOrchestrationInstanceCreated(child) => child.input.as_str().len(),
+            _ => 0,
+        }
+    }
+
     /// The task that this event finishes, if it does.
     #[must_use]
     pub fn completes(&self) -> Option<TaskId> {

@@ -31,8 +31,8 @@ pub use json::{InvalidJson, Json};
 pub use record::{ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, Token};
 pub use retry::{InvalidRetryPolicy, RetryPolicy};
 pub use runtime_state::{
-    ACTIONS_MAX, BeginTurn, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NonDeterminism, Outcome,
-    RuntimeState,
+    ACTIONS_MAX, BeginTurn, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NAME_BYTES_MAX,
+    NonDeterminism, Outcome, RuntimeState, TURN_BYTES_MAX,
 };
 pub use start::{IfExists, StartDecision, UnknownIfExists, decide_start};
 pub use time::Timestamp;

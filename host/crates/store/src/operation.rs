@@ -132,6 +132,16 @@ impl StartOutcome {
         }
         outcome
     }
+
+    /// The same, with the status that a first turn in the same commit has led to. Between two executions that is running.
+    #[must_use]
+    pub fn with_status(mut self, status: RuntimeStatus) -> Self {
+        if let Self::Started { holder, .. } = &mut self {
+            holder.status =
+                if status == RuntimeStatus::ContinuedAsNew { RuntimeStatus::Running } else { status };
+        }
+        self
+    }
 }
 
 /// A turn with the starts of its sub-orchestrations.

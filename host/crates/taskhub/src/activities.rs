@@ -5,8 +5,9 @@ use durance_durable::{
     ExecutionId, HistoryEvent, Json, MessageTarget, ModuleHash, TaskFailureDetails, TaskId,
 };
 use durance_store::{OpenActivity, Operation, Outcome, RetryTask};
+use futures_util::FutureExt;
 use parking_lot::Mutex;
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 use tokio::{sync::Semaphore, task::AbortHandle};
 
 /// An activity and what its runs need.
@@ -45,10 +46,13 @@ impl Activities {
         self.running.lock().is_empty()
     }
 
+    /// The attempt that runs in the present tokio task has ended. The next one may be there already.
     fn ended(&self, execution: ExecutionId, task: TaskId) {
         let mut running = self.running.lock();
         if let Some(tasks) = running.get_mut(&execution) {
-            tasks.remove(&task);
+            if tasks.get(&task).is_some_and(|handle| Some(handle.id()) == tokio::task::try_id()) {
+                tasks.remove(&task);
+            }
             if tasks.is_empty() {
                 running.remove(&execution);
             }
@@ -80,7 +84,10 @@ impl Engine {
             if self.is_stopping() {
                 return;
             }
-            self.executor.activity(run.call()).await
+            let attempt = AssertUnwindSafe(self.executor.activity(run.call())).catch_unwind();
+            attempt.await.unwrap_or_else(|_| {
+                Err(TaskFailureDetails::new("HostPanic", "the host has panicked while it ran the activity"))
+            })
         };
         match result {
             Ok(result) => self.complete(&run, Ok(result)),

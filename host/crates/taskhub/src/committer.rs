@@ -3,6 +3,7 @@
 use durance_store::{Lease, Operation, Outcome, StoreError, TaskHubStore};
 use parking_lot::Mutex;
 use std::{
+    panic::{self, AssertUnwindSafe},
     sync::{Arc, mpsc},
     thread,
 };
@@ -38,9 +39,12 @@ impl Committer {
     pub(crate) fn start(store: Arc<dyn TaskHubStore>, leases: Vec<Lease>) -> std::io::Result<Self> {
         let (submissions, inbox) = mpsc::channel();
         let (fail, failed) = watch::channel(None);
-        let thread = thread::Builder::new()
-            .name("durance-committer".to_owned())
-            .spawn(move || commit_until_closed(&*store, &leases, &inbox, &fail))?;
+        let thread = thread::Builder::new().name("durance-committer".to_owned()).spawn(move || {
+            let commit = || commit_until_closed(&*store, &leases, &inbox, &fail);
+            if panic::catch_unwind(AssertUnwindSafe(commit)).is_err() {
+                fail.send_replace(Some(Arc::new(StoreError::Poisoned)));
+            }
+        })?;
         Ok(Self { submissions: Mutex::new(Some(submissions)), thread: Mutex::new(Some(thread)), failed })
     }
 

@@ -46,10 +46,7 @@ impl Engine {
                 self.take_effect_of(committed, event);
             }
         }
-        for message in messages {
-            let instance = message.instance.clone();
-            self.deliver(&instance, message.into());
-        }
+        self.deliver_all(messages);
         if committed.status.is_finished() {
             let (instance_id, status) = (&committed.instance, committed.status);
             tracing::info!(%instance_id, execution_id = %committed.execution, %status, "orchestration finished");

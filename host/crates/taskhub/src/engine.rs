@@ -1,25 +1,21 @@
 //! What the parts of the engine share.
 
 use crate::{
-    ClientError, Clock, FunctionExecutor, TaskHubSettings,
+    ClientError, Clock, ExecutorError, FunctionExecutor, TaskHubSettings,
     activities::Activities,
     committer::{Committer, NotCommitted},
-    partition::{Delivered, Delivery, Partition},
+    partition::{Delivered, Delivery, Hot, Partition},
     timers::Timers,
     turn,
     watchers::Watchers,
 };
-use durance_durable::{HistoryEvent, InstanceId};
-use durance_store::{Operation, Outcome, PurgeOutcome, SendEvent, SendOutcome, TaskHubStore};
-use std::{
-    future::Future,
-    num::NonZeroUsize,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use durance_durable::{
+    ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, RuntimeState, Turn,
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use durance_store::{Operation, Outcome, PurgeOutcome, SendEvent, SendOutcome, TaskHubStore};
+use parking_lot::Mutex;
+use std::{future::Future, num::NonZeroUsize, sync::Arc, time::Duration};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// One task hub at work.
 #[derive(Debug)]
@@ -33,8 +29,17 @@ pub(crate) struct Engine {
     pub(crate) activities: Activities,
     pub(crate) watchers: Watchers,
     pub(crate) turns: Semaphore,
-    operations: Semaphore,
-    stopping: AtomicBool,
+    operations: Arc<Semaphore>,
+    stopping: watch::Sender<bool>,
+}
+
+/// How a pause ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// Its time is over.
+    Over,
+    /// The hub is being closed.
+    Stopped,
 }
 
 impl Engine {
@@ -57,8 +62,8 @@ impl Engine {
             activities: Activities::new(settings.concurrent_activities),
             watchers: Watchers::default(),
             turns: Semaphore::new(settings.concurrent_turns),
-            operations: Semaphore::new(settings.concurrent_operations),
-            stopping: AtomicBool::new(false),
+            operations: Arc::new(Semaphore::new(settings.concurrent_operations)),
+            stopping: watch::Sender::new(false),
         }
     }
 
@@ -74,19 +79,48 @@ impl Engine {
         }
     }
 
+    /// Puts stored messages in the mailboxes of their receivers.
+    pub(crate) fn deliver_all(self: &Arc<Self>, messages: impl IntoIterator<Item = Message>) {
+        for message in messages {
+            let instance = message.instance.clone();
+            self.deliver(&instance, message.into());
+        }
+    }
+
+    /// An orchestrator in memory, that has its history still to be replayed.
+    ///
+    /// # Errors
+    /// Its component cannot be had.
+    pub(crate) fn hot(
+        &self,
+        record: &InstanceRecord,
+        begun_with: ExecutionRecord,
+        history: Vec<Turn>,
+    ) -> Result<Hot, ExecutorError> {
+        let state = Arc::new(Mutex::new(RuntimeState::new(record, begun_with, history)));
+        let run = self.executor.orchestrator(record.module, Arc::clone(&state))?;
+        Ok(Hot { execution: record.execution, module: record.module, state, run })
+    }
+
+    /// The app has no orchestrator of this name.
+    pub(crate) fn unknown_orchestrator(&self, name: &str) -> ClientError {
+        ClientError::UnknownOrchestrator { name: name.to_owned(), known: self.executor.orchestrator_names() }
+    }
+
     /// Sends an instance a message from outside.
     pub(crate) async fn send(
         self: &Arc<Self>,
         instance: &InstanceId,
         event: HistoryEvent,
     ) -> Result<(), ClientError> {
-        let _place = self.admit()?;
+        let place = self.admit()?;
         let operation = Operation::Send(SendEvent { instance: instance.clone(), event });
         let engine = Arc::clone(self);
         let outcome = run_to_end(async move {
+            let _place = place;
             let outcome = engine.committer.commit_one(operation).await?;
             if let Outcome::Send(SendOutcome::Accepted(message)) = &outcome {
-                engine.deliver(&message.instance, message.clone().into());
+                engine.deliver_all([message.clone()]);
             }
             Ok(outcome)
         });
@@ -109,21 +143,32 @@ impl Engine {
         }
     }
 
-    /// Takes a place among the client operations under way.
-    pub(crate) fn admit(&self) -> Result<SemaphorePermit<'_>, ClientError> {
+    /// Takes a place among the client operations under way; kept until the operation has ended, even if its caller is
+    /// gone before.
+    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit, ClientError> {
         if self.is_stopping() {
             return Err(ClientError::Stopping);
         }
-        self.operations.try_acquire().map_err(|_| ClientError::Busy)
+        Arc::clone(&self.operations).try_acquire_owned().map_err(|_| ClientError::Busy)
     }
 
     /// From now on nothing new begins.
     pub(crate) fn begin_stopping(&self) {
-        self.stopping.store(true, Ordering::Release);
+        self.stopping.send_replace(true);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        *self.stopping.borrow()
+    }
+
+    /// Waits, but not once the hub is being closed.
+    pub(crate) async fn pause(&self, time: Duration) -> Pause {
+        let mut stopping = self.stopping.subscribe();
+        let until = self.clock.now().saturating_add(time);
+        tokio::select! {
+            () = self.clock.sleep_until(until) => Pause::Over,
+            _ = stopping.wait_for(|stopping| *stopping) => Pause::Stopped,
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The engine of a task hub: it turns messages into turns, turns into commits, and commits into effects.
 //!
-//! One way for data. A message reaches the mailbox of its instance ([`partition`]); the instance's runner takes all that
-//! waits and runs one turn ([`turn`]); the turn is committed together with others ([`committer`]); when it is durable
-//! its effects happen ([`effects`]): activities run, timers are armed, messages go to other instances, waiters wake.
+//! One way for data. A message reaches the mailbox of its instance (`partition`); the instance's runner takes all that
+//! waits and runs one turn (`turn`); the turn is committed together with others (`committer`); when it is durable
+//! its effects happen (`effects`): activities run, timers are armed, messages go to other instances, waiters wake.
 //!
 //! *Invariant:* nothing leaves a turn before it is durable. *Invariant:* at most one runner per instance.
 

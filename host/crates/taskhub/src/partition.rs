@@ -108,6 +108,11 @@ impl Partition {
         }
     }
 
+    /// Ends the runner of an instance with all that has come for it.
+    pub(crate) fn give_up(&self, instance: &InstanceId) {
+        self.0.lock().running.remove(instance);
+    }
+
     /// Whether no instance has a runner.
     pub(crate) fn is_idle(&self) -> bool {
         self.0.lock().running.is_empty()

@@ -5,6 +5,9 @@ use durance_durable::{InstanceId, InstanceRecord};
 use durance_store::ListQuery;
 use std::time::Duration;
 
+/// What a waiter is told.
+const WITH_INPUT: StatusOptions = StatusOptions { show_input: true, show_history: false, execution: None };
+
 impl Engine {
     pub(crate) fn status(
         &self,
@@ -73,21 +76,36 @@ impl Engine {
     ) -> Result<OrchestrationStatus, ClientError> {
         let watch = self.watchers.watch(instance);
         let deadline = self.clock.now().saturating_add(timeout);
-        let mut over = std::pin::pin!(self.clock.sleep_until(deadline));
+        let mut run = None;
         loop {
             // Armed before the look, so that an end between the two is not missed.
             let mut finished = std::pin::pin!(watch.finished.notified());
             finished.as_mut().enable();
-            let options = StatusOptions { show_input: true, ..StatusOptions::default() };
-            let status = self.status(instance, options)?.status;
-            let status = status.ok_or_else(|| ClientError::NotFound(instance.clone()))?;
-            if status.runtime_status.is_finished() || self.clock.now() >= deadline {
-                return Ok(status);
+            let record = self.store.instance(instance)?.record;
+            let record = record.ok_or_else(|| ClientError::NotFound(instance.clone()))?;
+            let generation = *run.get_or_insert(record.generation);
+            if record.generation != generation {
+                return self.replaced_run(instance, record, generation);
+            }
+            if record.status.is_finished() || self.clock.now() >= deadline {
+                return self.describe(instance, record, WITH_INPUT);
             }
             tokio::select! {
                 () = finished => {}
-                () = &mut over => {}
+                () = self.clock.sleep_until(deadline) => {}
             }
         }
+    }
+
+    /// The run that was waited for, when another one has its id now; the other one if it is not kept any more.
+    fn replaced_run(
+        &self,
+        instance: &InstanceId,
+        present: InstanceRecord,
+        generation: u64,
+    ) -> Result<OrchestrationStatus, ClientError> {
+        let kept = self.store.previous_generations(instance)?;
+        let record = kept.into_iter().find(|record| record.generation == generation).unwrap_or(present);
+        self.describe(instance, record, WITH_INPUT)
     }
 }

@@ -10,15 +10,17 @@ use crate::{
     turn::{outcome_of, run_instance},
 };
 use durance_durable::{
-    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, RuntimeState,
-    RuntimeStatus, StartDecision, Token, TurnCommit, decide_start,
+    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, RuntimeStatus,
+    StartDecision, Token, TurnCommit, decide_start,
 };
 use durance_store::{IdempotencyKey, Operation, Outcome, Snapshot, StartOutcome, StartRequest, TurnOutcome};
 use futures_util::FutureExt;
-use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
-use tokio::sync::oneshot;
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
 /// Instance ids that follow from an idempotency key are UUIDs (version 5) in this namespace. It must never change.
@@ -35,13 +37,13 @@ impl Engine {
         input: Json,
         options: StartOptions,
     ) -> Result<StartAnswer, ClientError> {
-        let _place = self.admit()?;
+        let place = self.admit()?;
         let request = self.request(orchestrator, input, options)?;
         let outcome =
             if request.idempotency.is_none() && self.partition(&request.instance).claim(&request.instance) {
-                self.start_with_first_turn(request).await?
+                self.start_with_first_turn(request, place).await?
             } else {
-                self.start_alone(request).await?
+                self.start_alone(request, place).await?
             };
         match outcome {
             StartOutcome::Started { holder, .. } | StartOutcome::Repeated(holder) => {
@@ -60,12 +62,8 @@ impl Engine {
         input: Json,
         options: StartOptions,
     ) -> Result<StartRequest, ClientError> {
-        let module = self.executor.resolve_orchestrator(orchestrator).ok_or_else(|| {
-            ClientError::UnknownOrchestrator {
-                name: orchestrator.to_owned(),
-                known: self.executor.orchestrator_names(),
-            }
-        })?;
+        let module = self.executor.resolve_orchestrator(orchestrator);
+        let module = module.ok_or_else(|| self.unknown_orchestrator(orchestrator))?;
         let key = options.idempotency_key.as_deref();
         if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
             let text = format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
@@ -96,15 +94,15 @@ impl Engine {
     }
 
     /// The start is committed; then the first turn runs.
-    async fn start_alone(self: &Arc<Self>, request: StartRequest) -> Result<StartOutcome, ClientError> {
+    async fn start_alone(
+        self: &Arc<Self>,
+        request: StartRequest,
+        place: OwnedSemaphorePermit,
+    ) -> Result<StartOutcome, ClientError> {
         let engine = Arc::clone(self);
         run_to_end(async move {
-            let Outcome::Start(outcome) = engine.committer.commit_one(Operation::Start(request)).await?
-            else {
-                return Err(NotCommitted);
-            };
-            engine.take_effect_of_start(&outcome);
-            Ok(outcome)
+            let _place = place;
+            engine.commit_start(request).await
         })
         .await
     }
@@ -116,9 +114,7 @@ impl Engine {
             self.forget(*execution);
             self.watchers.finished(&holder.instance);
         }
-        for message in messages {
-            self.deliver(&message.instance, message.clone().into());
-        }
+        self.deliver_all(messages.iter().cloned());
     }
 
     /// The first turn runs before the start is decided, on what the store says now, and is committed together with it.
@@ -126,6 +122,7 @@ impl Engine {
     async fn start_with_first_turn(
         self: &Arc<Self>,
         request: StartRequest,
+        place: OwnedSemaphorePermit,
     ) -> Result<StartOutcome, ClientError> {
         let engine = Arc::clone(self);
         let (reply, outcome) = oneshot::channel();
@@ -133,12 +130,15 @@ impl Engine {
         tokio::spawn(async move {
             let instance = request.instance.clone();
             let mut hot = None;
-            let outcome = match engine.first_turn(&request) {
+            // A first turn that panics is tried again, after the start.
+            let first_turn = panic::catch_unwind(AssertUnwindSafe(|| engine.first_turn(&request)));
+            let outcome = match first_turn.ok().flatten() {
                 Some(turn) => engine.commit_with_first_turn(request, turn, &mut hot).await,
                 None => engine.commit_start(request).await,
             };
             // Whoever asked may be gone; what was committed stands.
             let _gone = reply.send(outcome);
+            drop(place);
             run_instance(engine, instance, hot).await;
         });
         match outcome.await {
@@ -161,6 +161,7 @@ impl Engine {
         turn: FirstTurn,
         hot: &mut Option<Hot>,
     ) -> Result<StartOutcome, NotCommitted> {
+        let status = turn.commit.status;
         let committed = Committed::of(&turn.hot, &turn.commit);
         let write = self.write_of(&turn.hot, turn.commit);
         let compare_and_start = StartRequest { token: Some(turn.token), ..request.clone() };
@@ -176,7 +177,7 @@ impl Engine {
                 self.take_effect_of_start(&start.without_start_message());
                 self.take_effect(&committed, messages);
                 *hot = (!committed.is_over()).then_some(turn.hot);
-                Ok(start)
+                Ok(start.with_status(status))
             }
             // Something came between the look and the commit: the caller's own conditions decide.
             (StartOutcome::Changed(_), _) => self.commit_start(request).await,
@@ -227,9 +228,7 @@ impl Engine {
             parent: None,
             carryover: Vec::new(),
         };
-        let state = Arc::new(Mutex::new(RuntimeState::new(&record, begun_with, Vec::new())));
-        let run = self.executor.orchestrator(request.module, Arc::clone(&state)).ok()?;
-        Some(Hot { execution: request.execution, module: request.module, state, run })
+        self.hot(&record, begun_with, Vec::new()).ok()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     timers::Due,
 };
 use durance_durable::{HistoryEvent, MessageTarget, PartitionId};
-use durance_store::{OpenActivity, Operation, Recovered, StoreError, TaskHubStore};
+use durance_store::{OpenActivity, Operation, Outcome, Recovered, StoreError, TaskHubStore};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet};
 
@@ -52,9 +52,12 @@ impl TaskHub {
     /// # Errors
     /// The store cannot be read.
     pub fn recover(&mut self) -> Result<(), StoreError> {
+        // All is read before anything goes on: what goes on writes more of the same.
+        let mut waiting = Vec::new();
         for partition in std::mem::take(&mut self.partitions) {
-            self.engine.recover(partition)?;
+            waiting.extend(self.engine.store.recover(partition)?);
         }
+        self.engine.go_on(waiting)?;
         self.background.spawn(fire_timers(Arc::clone(&self.engine)));
         self.background.spawn(sweep(Arc::clone(&self.engine)));
         Ok(())
@@ -97,17 +100,17 @@ impl Engine {
         self.activities.is_idle() && self.partitions.iter().all(Partition::is_idle)
     }
 
-    fn recover(self: &Arc<Self>, partition: PartitionId) -> Result<(), StoreError> {
-        for recovered in self.store.recover(partition)? {
+    fn go_on(self: &Arc<Self>, waiting: Vec<Recovered>) -> Result<(), StoreError> {
+        let mut messages = Vec::new();
+        for recovered in waiting {
             match recovered {
-                Recovered::Message(message) => {
-                    let instance = message.instance.clone();
-                    self.deliver(&instance, message.into());
-                }
+                Recovered::Message(message) => messages.push(message),
                 Recovered::Activity(open) => self.recover_activity(open)?,
                 Recovered::Timer(timer) => self.timers.add(Due::Timer(timer)),
             }
         }
+        // Last: a message may end an instance, and then its activities and timers have to be known.
+        self.deliver_all(messages);
         Ok(())
     }
 
@@ -123,9 +126,24 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether the execution that called the activity still waits for it. In doubt it does: at least once is the rule.
+    fn is_at_work(&self, run: &ActivityRun) -> bool {
+        let snapshot = self.store.instance(&run.open.instance);
+        snapshot.is_err()
+            || snapshot.is_ok_and(|snapshot| {
+                snapshot.record.is_some_and(|record| {
+                    record.execution == run.open.execution && !record.status.is_finished()
+                })
+            })
+    }
+
     fn fire(self: &Arc<Self>, due: Due) {
         match due {
-            Due::Retry(run) => self.run_activity(run),
+            Due::Retry(run) => {
+                if self.is_at_work(&run) {
+                    self.run_activity(run);
+                }
+            }
             Due::Timer(timer) => {
                 // Not stored: the timer is, until the turn that takes this is committed.
                 let delivery = Delivery {
@@ -158,8 +176,12 @@ async fn fire_timers(engine: Arc<Engine>) {
 async fn sweep(engine: Arc<Engine>) {
     loop {
         let now = engine.clock.now();
-        if engine.committer.commit_one(Operation::Sweep { now }).await.is_err() {
-            return;
+        loop {
+            match engine.committer.commit_one(Operation::Sweep { now }).await {
+                Ok(Outcome::Sweep { deleted: 0 }) => break,
+                Ok(_) => {}
+                Err(_) => return,
+            }
         }
         engine.clock.sleep_until(now.saturating_add(SWEEP_EVERY)).await;
     }

@@ -45,6 +45,8 @@ impl Timers {
         let key = due.key();
         let (time, execution, task) = key;
         let mut agenda = self.agenda.lock();
+        // One that was noted before for another time is replaced.
+        agenda.remove(execution, task);
         let is_first = agenda.by_time.first_key_value().is_none_or(|(first, _)| key < *first);
         agenda.by_time.insert(key, due);
         agenda.by_execution.entry(execution).or_default().insert(task, time);

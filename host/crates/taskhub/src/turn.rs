@@ -3,7 +3,7 @@
 use crate::{
     Progress,
     effects::Committed,
-    engine::Engine,
+    engine::{Engine, Pause},
     partition::{Delivery, Hot},
 };
 use durance_durable::{
@@ -11,21 +11,21 @@ use durance_durable::{
     TaskFailureDetails, TurnCommit,
 };
 use durance_store::{Operation, Outcome as StoreOutcome, StartRequest, TurnOutcome, TurnWrite};
-use parking_lot::Mutex;
-use std::{sync::Arc, time::Duration};
+use futures_util::FutureExt;
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 /// Between tries of a turn that the host could not run.
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// How a turn ended.
 enum TurnEnd {
     /// It was committed, or there was nothing to do; the hot instance goes on if there still is one.
     Done(Option<Hot>),
-    /// It could not be run: to be tried again.
-    Postponed { mail: Vec<Delivery>, why: String },
+    /// It could not be run, for this reason: to be tried again later.
+    Postponed(String),
     /// The instance has moved in the store: to be tried again on what it is now.
-    Stale(Vec<Delivery>),
+    Stale,
     /// Nothing can be committed any more.
     Closed,
 }
@@ -34,17 +34,26 @@ enum TurnEnd {
 pub(crate) async fn run_instance(engine: Arc<Engine>, instance: InstanceId, mut hot: Option<Hot>) {
     let mut backoff = BACKOFF_FIRST;
     let partition = engine.partition(&instance);
-    while let Some(mail) = partition.take_mail(&instance, &mut hot) {
-        match engine.turn(&instance, hot.take(), mail).await {
+    loop {
+        // Before the mail is taken: what comes during the wait belongs in the same turn.
+        let Ok(place) = engine.turns.acquire().await else { return };
+        let Some(mail) = partition.take_mail(&instance, &mut hot) else { return };
+        let turn = AssertUnwindSafe(engine.turn(&instance, hot.take(), &mail)).catch_unwind().await;
+        drop(place);
+        match turn.unwrap_or_else(|_| TurnEnd::Postponed("the host has panicked".to_owned())) {
             TurnEnd::Done(still_hot) => {
                 hot = still_hot;
                 backoff = BACKOFF_FIRST;
             }
-            TurnEnd::Stale(mail) => partition.return_mail(&instance, mail),
-            TurnEnd::Postponed { mail, why } => {
+            TurnEnd::Stale => partition.return_mail(&instance, mail),
+            TurnEnd::Postponed(why) => {
                 tracing::warn!(instance_id = %instance, error = %why, retry_after = ?backoff, "turn postponed");
                 partition.return_mail(&instance, mail);
-                engine.clock.sleep_until(engine.clock.now().saturating_add(backoff)).await;
+                if engine.pause(backoff).await == Pause::Stopped {
+                    // What has come is in the store, or happens again after the next start.
+                    partition.give_up(&instance);
+                    return;
+                }
                 backoff = (backoff * 2).min(BACKOFF_MAX);
             }
             TurnEnd::Closed => return,
@@ -53,31 +62,24 @@ pub(crate) async fn run_instance(engine: Arc<Engine>, instance: InstanceId, mut 
 }
 
 impl Engine {
-    async fn turn(self: &Arc<Self>, instance: &InstanceId, hot: Option<Hot>, mail: Vec<Delivery>) -> TurnEnd {
-        let Ok(_place) = self.turns.acquire().await else { return TurnEnd::Closed };
-        let hot = match self.current(instance, hot, &mail) {
+    async fn turn(self: &Arc<Self>, instance: &InstanceId, hot: Option<Hot>, mail: &[Delivery]) -> TurnEnd {
+        let hot = match self.current(instance, hot, mail) {
             Ok(Some(hot)) => hot,
             // Gone or over: what came for it is void.
             Ok(None) => return TurnEnd::Done(None),
-            Err(why) => return TurnEnd::Postponed { mail, why },
+            Err(why) => return TurnEnd::Postponed(why),
         };
-        let (events, taken) = sort_mail(&hot.state.lock(), mail.clone());
-        self.run_turn(hot, events, taken, mail).await
+        let (events, taken) = sort_mail(&hot.state.lock(), mail);
+        self.run_turn(hot, events, taken).await
     }
 
-    async fn run_turn(
-        self: &Arc<Self>,
-        mut hot: Hot,
-        events: Vec<HistoryEvent>,
-        taken: Vec<u64>,
-        mail: Vec<Delivery>,
-    ) -> TurnEnd {
+    async fn run_turn(self: &Arc<Self>, mut hot: Hot, events: Vec<HistoryEvent>, taken: Vec<u64>) -> TurnEnd {
         let begun = hot.state.lock().begin_turn(self.clock.now(), events);
         let outcome = match begun {
             BeginTurn::Terminate(reason) => Outcome::Terminated(reason),
             BeginTurn::Run => match hot.run.resume().await {
                 Ok(progress) => outcome_of(&hot, progress),
-                Err(error) => return TurnEnd::Postponed { mail, why: error.to_string() },
+                Err(error) => return TurnEnd::Postponed(error.to_string()),
             },
         };
         let ended = hot.state.lock().end_turn(outcome, taken, || ExecutionId(self.clock.new_id()));
@@ -89,7 +91,7 @@ impl Engine {
                 self.take_effect(&committed, messages);
                 TurnEnd::Done((!committed.is_over()).then_some(hot))
             }
-            Ok(_) => TurnEnd::Stale(mail),
+            Ok(_) => TurnEnd::Stale,
             Err(_) => TurnEnd::Closed,
         }
     }
@@ -101,10 +103,11 @@ impl Engine {
         hot: Option<Hot>,
         mail: &[Delivery],
     ) -> Result<Option<Hot>, String> {
-        if let Some(hot) = hot
-            && !mail.iter().any(|delivery| is_for_another_life(&hot, delivery))
-        {
-            return Ok(Some(hot));
+        if let Some(hot) = hot {
+            if !mail.iter().any(|delivery| is_for_another_life(&hot, delivery)) {
+                return Ok(Some(hot));
+            }
+            self.forget(hot.execution);
         }
         self.load(instance).map_err(|error| error.to_string())
     }
@@ -119,9 +122,7 @@ impl Engine {
             return Err(format!("execution {} has no record", record.execution).into());
         };
         let history = self.store.history(record.execution)?;
-        let state = Arc::new(Mutex::new(RuntimeState::new(&record, begun_with, history)));
-        let run = self.executor.orchestrator(record.module, Arc::clone(&state))?;
-        Ok(Some(Hot { execution: record.execution, module: record.module, state, run }))
+        Ok(Some(self.hot(&record, begun_with, history)?))
     }
 
     /// The commit with the starts of the sub-orchestrations that it asks for.
@@ -143,11 +144,7 @@ impl Engine {
                     now: commit.turn.time,
                 }),
                 None => {
-                    let text = format!(
-                        "there is no orchestrator '{}'; this app has {}",
-                        child.name,
-                        self.executor.orchestrator_names().join(", ")
-                    );
+                    let text = self.unknown_orchestrator(&child.name).to_string();
                     let failure = TaskFailureDetails::non_retriable("UnknownOrchestrator", text);
                     replies.push(HistoryEvent::SubOrchestrationInstanceFailed { task: child.task, failure });
                 }
@@ -176,7 +173,7 @@ fn is_for_another_life(hot: &Hot, delivery: &Delivery) -> bool {
 }
 
 /// The events that are for this execution, its start first, and the sequence numbers of all mail that was stored.
-fn sort_mail(state: &RuntimeState, mail: Vec<Delivery>) -> (Vec<HistoryEvent>, Vec<u64>) {
+fn sort_mail(state: &RuntimeState, mail: &[Delivery]) -> (Vec<HistoryEvent>, Vec<u64>) {
     let mut taken: Vec<u64> = mail.iter().filter_map(|delivery| delivery.sequence).collect();
     let mut events = Vec::with_capacity(mail.len());
     if state.event_count() == 0 {
@@ -190,7 +187,7 @@ fn sort_mail(state: &RuntimeState, mail: Vec<Delivery>) -> (Vec<HistoryEvent>, V
             MessageTarget::Generation(generation) => generation == state.generation(),
         };
         if is_ours && delivery.event != HistoryEvent::ExecutionStarted {
-            events.push(delivery.event);
+            events.push(delivery.event.clone());
         }
     }
     (events, taken)

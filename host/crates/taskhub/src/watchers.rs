@@ -26,8 +26,8 @@ impl Watchers {
 
     /// An instance is over.
     pub(crate) fn finished(&self, instance: &InstanceId) {
-        let waiting = self.0.lock().get(instance).map(Arc::clone);
-        if let Some(waiting) = waiting {
+        // Under the lock: a reference beyond it would keep a watch that is dropped now from cleaning up.
+        if let Some(waiting) = self.0.lock().get(instance) {
             waiting.notify_waiters();
         }
     }

@@ -335,3 +335,103 @@ async fn a_start_with_an_old_token_is_refused() {
     assert!(matches!(start(before).await.unwrap(), StartAnswer::Changed(None)));
     assert!(matches!(start(token("x")).await.unwrap(), StartAnswer::Started(_)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_of_many_partitions_goes_on_once_after_a_restart() {
+    let runs = Arc::new(parking_lot::Mutex::new(std::collections::HashMap::<String, u32>::new()));
+    let app = |first_life: bool| {
+        let runs = Arc::clone(&runs);
+        App::default()
+            .orchestrator("Parent", |context| async move {
+                let child = context.child("Child", None, "1")?;
+                context.result(child).await?;
+                context.result(context.schedule("Count", "1")?).await
+            })
+            .orchestrator(
+                "Child",
+                |context| async move { context.result(context.schedule("MayEnd", "1")?).await },
+            )
+            .activity("MayEnd", move |_| async move {
+                match first_life {
+                    true => std::future::pending().await,
+                    false => Ok(Json::null()),
+                }
+            })
+            .activity("Count", move |call| {
+                *runs.lock().entry(call.instance.to_string()).or_default() += 1;
+                async { Ok(Json::null()) }
+            })
+    };
+    let hub = Hub::open(app(true));
+    for n in 0..50 {
+        hub.start("Parent", &format!("p{n}"), "null").await;
+    }
+    let hub = hub.reopen(app(false)).await;
+    for n in 0..50 {
+        hub.output(&format!("p{n}")).await;
+    }
+    let runs = runs.lock();
+    assert_eq!((runs.len(), runs.values().max()), (50, Some(&1)), "{runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_activity_that_panics_fails_and_an_orchestrator_that_panics_can_be_terminated() {
+    let app = App::default()
+        .orchestrator(
+            "Calls",
+            |context| async move { context.result(context.schedule("Panics", "1")?).await },
+        )
+        .orchestrator("Panics", |_| async move { panic!("an orchestrator of a test") })
+        .activity("Panics", |_| async move { panic!("an activity of a test") });
+    let hub = Hub::open(app);
+    hub.start("Calls", "c", "null").await;
+    assert_eq!(hub.failure("c").await.error_type, "HostPanic");
+    hub.start("Panics", "p", "null").await;
+    hub.client.terminate(&instance("p"), "enough").await.unwrap();
+    assert_eq!(hub.finished("p").await.runtime_status, RuntimeStatus::Terminated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_suspend_leaves_no_turn_in_the_history() {
+    let hub = Hub::open(waits_app());
+    hub.start("Waits", "s", "null").await;
+    for _ in 0..3 {
+        hub.client.suspend(&instance("s"), "hold").await.unwrap();
+    }
+    hub.client.resume(&instance("s"), "go").await.unwrap();
+    hub.raise("s", "go", "1").await;
+    assert_eq!(hub.output("s").await, "1");
+    let execution = hub.finished("s").await.execution;
+    let history = hub.store.history(execution).unwrap();
+    assert!(history.iter().all(|turn| !turn.events.is_empty()), "{history:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waiter_is_told_of_the_run_it_waited_for_even_if_another_one_has_the_id_now() {
+    let hub = Hub::open(waits_app());
+    hub.start("Waits", "w", "1").await;
+    let (client, id) = (hub.client.clone(), instance("w"));
+    let waiting = tokio::spawn(async move { client.wait_for_completion(&id, Duration::from_secs(20)).await });
+    tokio::task::yield_now().await;
+    let options = StartOptions {
+        instance: Some(instance("w")),
+        if_exists: IfExists::TerminateAndReplace,
+        ..StartOptions::default()
+    };
+    while !waiting.is_finished() {
+        // The waiter may look for the first time only after a replacement: then it waits for that run.
+        hub.client.start_new("Waits", json("2"), options.clone()).await.unwrap();
+    }
+    let status = waiting.await.unwrap().unwrap();
+    assert_eq!(status.runtime_status, RuntimeStatus::Terminated);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_answers_the_status_that_its_first_turn_led_to() {
+    let app = waits_app().orchestrator("Echo", |context| async move { Ok(context.input()) });
+    let hub = Hub::open(app);
+    for (orchestrator, expected) in [("Echo", RuntimeStatus::Completed), ("Waits", RuntimeStatus::Running)] {
+        let StartAnswer::Started(holder) = hub.start(orchestrator, orchestrator, "1").await else { panic!() };
+        assert_eq!(holder.status, expected);
+    }
+}

@@ -1,6 +1,9 @@
 //! What an orchestrator may call.
 
-use super::{ACTIONS_MAX, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, RuntimeState, Task, TaskKind};
+use super::{
+    ACTIONS_MAX, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NAME_BYTES_MAX, RuntimeState, Task,
+    TaskKind,
+};
 use crate::{
     ActivityOptions, CreateSubOrchestration, CreateTimer, HistoryEvent, InstanceId, Json, ScheduleTask,
     TaskFailureDetails, TaskId, Timestamp,
@@ -78,7 +81,7 @@ impl RuntimeState {
     }
 
     /// Gives up a task: a timer is deleted, a waiter takes no event and gives back one that it was given. The work of
-    /// an activity or a sub-orchestration goes on.
+    /// an activity or a sub-orchestration goes on as long as this orchestration does.
     ///
     /// # Errors
     /// No such task, or the history does not allow it.
@@ -193,12 +196,12 @@ impl RuntimeState {
     }
 
     fn check_name(&mut self, what: &str, name: &str) -> Result<(), GuestFault> {
-        if name.is_empty() {
-            return Err(
-                self.fail(GuestFault::InvalidArgument(format!("the name of {what} must not be empty")))
-            );
-        }
-        Ok(())
+        let wrong = match name.len() {
+            0 => format!("the name of {what} must not be empty"),
+            1..=NAME_BYTES_MAX => return Ok(()),
+            bytes => format!("the name of {what} has at most {NAME_BYTES_MAX} bytes, this one has {bytes}"),
+        };
+        Err(self.fail(GuestFault::InvalidArgument(wrong)))
     }
 
     fn next_task(&mut self) -> Result<TaskId, GuestFault> {

@@ -60,7 +60,7 @@ impl RuntimeState {
         let Outcome::Returned(Ok(_)) = outcome else { return outcome };
         let missed = match &self.phase {
             Phase::Replaying(expected) => expected.front().map(ToString::to_string).or_else(|| {
-                let goes_on = !self.past.is_empty();
+                let goes_on = !self.past.is_empty() || self.queued.is_some();
                 goes_on.then(|| "another turn".to_owned())
             }),
             Phase::Idle | Phase::Live(_) => None,

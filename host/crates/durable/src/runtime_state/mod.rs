@@ -34,6 +34,16 @@ pub const ACTIONS_MAX: usize = 100_000;
 /// Unit: bytes. Source: Durable Functions, 16 KB.
 pub const CUSTOM_STATUS_BYTES_MAX: usize = 16 * 1024;
 
+/// The longest name of an activity, a sub-orchestrator or an event.
+///
+/// Unit: bytes.
+pub const NAME_BYTES_MAX: usize = 1024;
+
+/// All inputs that one turn may hand over together: they are written in one piece.
+///
+/// Unit: bytes.
+pub const TURN_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// The orchestrator asked for something that its history or the rules do not allow. It ends the orchestration as
 /// failed; the text is for the author of the orchestrator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +69,11 @@ pub enum GuestFault {
     /// More than [`CUSTOM_STATUS_BYTES_MAX`].
     #[error("a custom status has at most {CUSTOM_STATUS_BYTES_MAX} bytes, this one has {0}")]
     CustomStatusTooLarge(usize),
+    /// More than [`TURN_BYTES_MAX`].
+    #[error(
+        "the inputs that one turn hands over have at most {TURN_BYTES_MAX} bytes together; wait between the calls"
+    )]
+    TurnTooLarge,
     /// An argument breaks its rules.
     #[error("{0}")]
     InvalidArgument(String),
@@ -141,6 +156,8 @@ pub struct RuntimeState {
     /// What came while suspended.
     held: VecDeque<HistoryEvent>,
     guids: u64,
+    /// Bytes of what the present live turn has asked for.
+    turn_bytes: usize,
     custom_status: Option<Json>,
     continue_as_new: Option<ContinueAsNew>,
     fault: Option<GuestFault>,
@@ -203,6 +220,7 @@ impl RuntimeState {
             suspended: false,
             held: VecDeque::new(),
             guids: 0,
+            turn_bytes: 0,
             custom_status: instance.custom_status.clone(),
             continue_as_new: None,
             fault: None,

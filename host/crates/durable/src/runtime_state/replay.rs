@@ -1,6 +1,6 @@
 //! Going from turn to turn: the past ones first, then the present one.
 
-use super::{GuestFault, NonDeterminism, Phase, RuntimeState};
+use super::{GuestFault, NonDeterminism, Phase, RuntimeState, TURN_BYTES_MAX};
 use crate::{HistoryEvent, Turn};
 use std::collections::VecDeque;
 
@@ -57,6 +57,7 @@ impl RuntimeState {
                 events.push(event);
             }
         }
+        self.turn_bytes = 0;
         self.phase = Phase::Live(events);
     }
 
@@ -64,6 +65,10 @@ impl RuntimeState {
     pub(super) fn ask(&mut self, asked: HistoryEvent) -> Result<(), GuestFault> {
         match &mut self.phase {
             Phase::Live(events) => {
+                self.turn_bytes += asked.payload_bytes();
+                if self.turn_bytes > TURN_BYTES_MAX {
+                    return Err(self.fail(GuestFault::TurnTooLarge));
+                }
                 events.push(asked);
                 Ok(())
             }

@@ -197,6 +197,28 @@ fn an_orchestrator_that_returns_before_its_history_ends_has_diverged() {
 }
 
 #[test]
+fn an_orchestrator_that_returns_where_it_waited_before_has_diverged_and_loses_no_event() {
+    let mut state = state(one_call());
+    begin(&mut state, 30, &[raised("E", "1")]);
+    call(&mut state, "A", "1").unwrap();
+    state.wait_any(&[TaskId(0)]).unwrap();
+    state.create_timer(Timestamp::from_nanos(99)).unwrap();
+    let commit = returns(&mut state, "0");
+    assert_eq!(commit.status, RuntimeStatus::Failed);
+    assert!(commit.turn.events.contains(&raised("E", "1")));
+}
+
+#[test]
+fn one_turn_hands_over_no_more_than_its_limit() {
+    let mut state = state(Vec::new());
+    begin(&mut state, 10, &[HistoryEvent::ExecutionStarted]);
+    let input = Json::of(&"x".repeat(super::TURN_BYTES_MAX / 2));
+    let mut call = || state.call_activity("A", input.clone(), ActivityOptions::default());
+    assert!(call().is_ok());
+    assert_eq!(call(), Err(GuestFault::TurnTooLarge));
+}
+
+#[test]
 fn wait_any_answers_the_earliest_in_history_whatever_the_order_of_the_list() {
     let mut state = state(Vec::new());
     begin(&mut state, 10, &[HistoryEvent::ExecutionStarted]);
@@ -378,6 +400,7 @@ fn calls_that_break_a_rule_are_faults() {
     assert_eq!(state.wait_any(&[TaskId(9)]), Err(GuestFault::UnknownTask(TaskId(9))));
     assert_eq!(state.take_result(TaskId(9)), Err(GuestFault::UnknownTask(TaskId(9))));
     assert!(matches!(call(&mut state, "", "1"), Err(GuestFault::InvalidArgument(_))));
+    assert!(matches!(call(&mut state, &"n".repeat(1025), "1"), Err(GuestFault::InvalidArgument(_))));
     assert!(matches!(
         state.call_sub_orchestrator("C", Some("a/b"), json("1")),
         Err(GuestFault::InvalidArgument(_))

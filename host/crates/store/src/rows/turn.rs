@@ -58,7 +58,10 @@ fn append(
     record: &mut InstanceRecord,
     messages: &mut Vec<Message>,
 ) -> Result<(), StoreError> {
-    transaction.insert(keys::turn(commit.execution, commit.base_event_count), &commit.turn);
+    // A turn that only dropped stale messages is not part of the history.
+    if !commit.turn.events.is_empty() {
+        transaction.insert(keys::turn(commit.execution, commit.base_event_count), &commit.turn);
+    }
     record.event_count += commit.turn.events.len() as u64;
     record.status = commit.status;
     record.output.clone_from(&commit.output);
