@@ -2,6 +2,7 @@
 
 use crate::{
     Fence, Lease, ListPage, ListQuery, Operation, Outcome, Recovered, Snapshot, StoreError, TaskHubStore,
+    TaskHubView,
     rows::{Opening, Reader, Rows, WriteBatch, check_lease, decide, open_hub, read_opening},
 };
 use durance_durable::{ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, Turn};
@@ -100,28 +101,34 @@ impl<S: HubStore> TaskHubStore for S {
         self.hub().write(|rows| decide(rows, fence, operations))
     }
 
+    fn view(&self) -> Box<dyn TaskHubView + '_> {
+        Box::new(Reader(self.hub().backend.view()))
+    }
+}
+
+impl<S: HubStore> TaskHubView for S {
     fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError> {
-        Reader(&*self.hub().backend.view()).recover(partition)
+        self.view().recover(partition)
     }
 
     fn instance(&self, id: &InstanceId) -> Result<Snapshot, StoreError> {
-        Reader(&*self.hub().backend.view()).instance(id)
+        self.view().instance(id)
     }
 
     fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, StoreError> {
-        Reader(&*self.hub().backend.view()).execution(id)
+        self.view().execution(id)
     }
 
     fn history(&self, id: ExecutionId) -> Result<Vec<Turn>, StoreError> {
-        Reader(&*self.hub().backend.view()).history(id)
+        self.view().history(id)
     }
 
     fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError> {
-        Reader(&*self.hub().backend.view()).previous_generations(id)
+        self.view().previous_generations(id)
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        Reader(&*self.hub().backend.view()).list(query)
+        self.view().list(query)
     }
 }
 

@@ -24,5 +24,6 @@ pub use operation::{
     StartOutcome, StartRequest, TurnOutcome, TurnWrite,
 };
 pub use store::{
-    Fence, Lease, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError, TaskHubStore,
+    Fence, Lease, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError,
+    TaskHubStore, TaskHubView,
 };

@@ -22,7 +22,7 @@ pub type Fence = [Lease];
 /// Storage of one task hub.
 ///
 /// Reads show only what is durable.
-pub trait TaskHubStore: Send + Sync + fmt::Debug + 'static {
+pub trait TaskHubStore: TaskHubView + Send + Sync + fmt::Debug + 'static {
     /// How many partitions the hub has; fixed for its life.
     fn partition_count(&self) -> u16;
 
@@ -48,6 +48,12 @@ pub trait TaskHubStore: Send + Sync + fmt::Debug + 'static {
     /// [`StoreError::Io`] or [`StoreError::Poisoned`]: it is unknown what was written; the process must end.
     fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Vec<Outcome>, StoreError>;
 
+    /// The hub as it is now, to read several things of one moment.
+    fn view(&self) -> Box<dyn TaskHubView + '_>;
+}
+
+/// What can be read of a task hub. On a store each call sees its own moment; on a [`TaskHubStore::view`] all see one.
+pub trait TaskHubView {
     /// All that waits in a partition: to be called once by a new owner, before its first commit.
     ///
     /// # Errors

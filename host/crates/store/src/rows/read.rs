@@ -5,7 +5,7 @@ use super::{
     stored::{OpenTask, StoredMessage, Tombstone},
     transaction::{read, read_opening},
 };
-use crate::{ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError};
+use crate::{ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError, TaskHubView};
 use durance_durable::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, PartitionId,
     ScheduleTask, TaskId, Timestamp, Turn,
@@ -14,41 +14,41 @@ use serde::de::DeserializeOwned;
 use std::{collections::HashMap, ops::ControlFlow};
 
 /// Reads from rows as they were at one moment.
-pub(crate) struct Reader<'a>(pub(crate) &'a dyn Rows);
+pub(crate) struct Reader<'a>(pub(crate) Box<dyn Rows + 'a>);
 
-impl Reader<'_> {
-    pub(crate) fn instance(&self, id: &InstanceId) -> Result<Snapshot, StoreError> {
-        let record: Option<InstanceRecord> = read(self.0, &keys::instance(id))?;
+impl TaskHubView for Reader<'_> {
+    fn instance(&self, id: &InstanceId) -> Result<Snapshot, StoreError> {
+        let record: Option<InstanceRecord> = read(&*self.0, &keys::instance(id))?;
         if let Some(record) = record {
             let next_generation = record.generation + 1;
             return Ok(Snapshot { token: record.token, record: Some(record), next_generation });
         }
-        let tombstone: Option<Tombstone> = read(self.0, &keys::tombstone(id))?;
+        let tombstone: Option<Tombstone> = read(&*self.0, &keys::tombstone(id))?;
         let (token, last_generation) = match tombstone {
             Some(tombstone) => (tombstone.token, tombstone.generation),
             None => {
-                let opening = read_opening(self.0)?;
+                let opening = read_opening(&*self.0)?;
                 (opening.horizon, opening.generation_floor)
             }
         };
         Ok(Snapshot { token, record: None, next_generation: last_generation + 1 })
     }
 
-    pub(crate) fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, StoreError> {
-        read(self.0, &keys::execution(id))
+    fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, StoreError> {
+        read(&*self.0, &keys::execution(id))
     }
 
-    pub(crate) fn history(&self, id: ExecutionId) -> Result<Vec<Turn>, StoreError> {
+    fn history(&self, id: ExecutionId) -> Result<Vec<Turn>, StoreError> {
         self.rows_under(&keys::history(id))
     }
 
-    pub(crate) fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError> {
+    fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError> {
         let mut records = self.rows_under(&keys::generations(id))?;
         records.reverse();
         Ok(records)
     }
 
-    pub(crate) fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
+    fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         let prefix = query.id_prefix.as_deref().unwrap_or_default();
         // The key that follows an id is the id and a zero byte.
         let after =
@@ -70,7 +70,7 @@ impl Reader<'_> {
         Ok(page)
     }
 
-    pub(crate) fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError> {
+    fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError> {
         let mut found = Vec::new();
         let inbox = keys::in_partition(Table::Inbox, partition);
         self.0.scan(&inbox, &inbox.bytes, &mut |key, value| {
@@ -80,7 +80,7 @@ impl Reader<'_> {
             Ok(ControlFlow::Continue(()))
         })?;
         let tasks = keys::in_partition(Table::Tasks, partition);
-        let mut calls = ScheduledCalls { rows: self.0, turn: None };
+        let mut calls = ScheduledCalls { rows: &*self.0, turn: None };
         self.0.scan(&tasks, &tasks.bytes, &mut |key, value| {
             let (instance, execution, task) = keys::read_task(key)?;
             found.push(match codec::decode(Table::Tasks, value)? {
@@ -96,7 +96,9 @@ impl Reader<'_> {
         })?;
         Ok(found)
     }
+}
 
+impl Reader<'_> {
     fn rows_under<T: DeserializeOwned>(&self, prefix: &Key) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
         self.0.scan(prefix, &prefix.bytes, &mut |_, value| {
