@@ -5,7 +5,7 @@ use durance_durable::{
     ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Message, PartitionId, RuntimeStatus,
     ScheduleTask, TaskId, Timestamp, Token, Turn,
 };
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
 /// The right to drive a partition until somebody else takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,6 +229,12 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A commit does not come to an end.
+    #[error(
+        "the store has not finished a write for {} s: the disk hangs, or is full; nothing is acknowledged any more",
+        .0.as_secs()
+    )]
+    Stalled(Duration),
     /// A write failed before: nothing is acknowledged any more until the process starts again and recovers.
     #[error("a write to the store failed before; restart the process so that it recovers what is durable")]
     Poisoned,

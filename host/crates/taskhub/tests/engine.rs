@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "engine/faults.rs"]
+mod faults;
 mod support;
 
 use durance_durable::{
