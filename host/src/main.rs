@@ -9,10 +9,6 @@ mod manifest;
 mod shutdown;
 mod telemetry;
 
-/// Function instances come and go on every core at once: the system's allocator costs several percent of the requests.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 use clap::Parser;
 use cli::{Cli, Command, StoreCommand};
 use durance_store::RepairReport;
