@@ -278,6 +278,7 @@ mod tests {
             (ClientError::IdempotencyMismatch, 422, ""),
             (ClientError::Busy, 429, "1"),
             (ClientError::Stopping, 503, "1"),
+            (ClientError::Unreadable(String::new()), 500, ""),
             (ClientError::Store(durance_taskhub::StoreError::Poisoned), 500, ""),
         ];
         for (error, expected, retry_after) in table {

@@ -47,6 +47,10 @@ impl<B: Backend> Hub<B> {
         self.write(|rows| open_hub(rows, self.partition_count))
     }
 
+    pub(crate) fn partition_count(&self) -> u16 {
+        self.partition_count
+    }
+
     pub(crate) fn backend(&self) -> &B {
         &self.backend
     }
@@ -84,7 +88,7 @@ pub(crate) trait HubStore: Send + Sync + fmt::Debug + 'static {
 
 impl<S: HubStore> TaskHubStore for S {
     fn partition_count(&self) -> u16 {
-        self.hub().partition_count
+        self.hub().partition_count()
     }
 
     fn acquire(&self, _owner: &str) -> Result<Vec<Lease>, StoreError> {

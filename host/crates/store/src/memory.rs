@@ -3,8 +3,9 @@
 use crate::{
     StoreError,
     hub::{Backend, Hub, HubStore},
-    rows::{Change, Key, Rows, Table, Visit, WriteBatch, counters_row},
+    rows::{Change, Key, Rows, Table, Visit, WriteBatch, counters_row, keys},
 };
+use durance_durable::InstanceId;
 use parking_lot::RwLock;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -37,6 +38,22 @@ impl MemoryStore {
     /// A row cannot be read.
     pub fn reopen(&self) -> Result<(), StoreError> {
         self.hub.reopen().map(|_| ())
+    }
+}
+
+impl MemoryStore {
+    /// Damages the rows of an instance whose keys begin with its id, and what waits in its inbox: for tests of what
+    /// happens then.
+    #[doc(hidden)]
+    pub fn damage(&self, id: &InstanceId) {
+        let inbox = keys::of_instance(Table::Inbox, id.partition(self.hub.partition_count()), id);
+        let tables = &mut *self.hub.backend().tables.write();
+        for prefix in [keys::instance(id), inbox] {
+            let rows = Arc::make_mut(tables).entry(prefix.table).or_default();
+            let damaged =
+                rows.range_mut(prefix.bytes.clone()..).take_while(|(key, _)| key.starts_with(&prefix.bytes));
+            damaged.for_each(|(_, value)| value.truncate(1));
+        }
     }
 }
 

@@ -48,6 +48,9 @@ pub enum Outcome {
         /// Rows.
         deleted: usize,
     },
+    /// To any: a row that it needs cannot be read. Nothing of it was written; the other operations of the commit were. The text
+    /// says which row, and why.
+    Unreadable(String),
 }
 
 /// A start of an orchestration.

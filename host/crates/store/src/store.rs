@@ -137,6 +137,13 @@ pub enum Recovered {
     Activity(OpenActivity),
     /// To be fired.
     Timer(OpenTimer),
+    /// Something of this instance cannot be read: it cannot go on.
+    Unreadable {
+        /// Whose.
+        instance: InstanceId,
+        /// Which row, and what is wrong with it.
+        why: String,
+    },
 }
 
 /// An activity that has no result yet.

@@ -114,11 +114,15 @@ impl Engine {
             attempt,
             due,
         };
-        if let Ok(Outcome::Retry { applied: true }) = self.committer.commit_one(Operation::Retry(retry)).await
-        {
-            run.open.attempt = attempt;
-            run.open.due = Some(due);
-            self.timers.add(Due::Retry(run));
+        match self.committer.commit_one(Operation::Retry(retry)).await {
+            Ok(Outcome::Retry { applied: true }) => {
+                run.open.attempt = attempt;
+                run.open.due = Some(due);
+                self.timers.add(Due::Retry(run));
+            }
+            Ok(Outcome::Unreadable(why)) => self.stuck.unreadable(run.open.instance, why, self.clock.now()),
+            // Nobody waits for it any more, or nothing is committed any more.
+            Ok(_) | Err(_) => {}
         }
     }
 

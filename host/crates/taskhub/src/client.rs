@@ -81,6 +81,9 @@ pub enum ClientError {
     /// Too much waits already. Try again later.
     #[error("the host is busy; try again later")]
     Busy,
+    /// What the store has of the instance cannot be read; the text says which row, and why.
+    #[error("{0}")]
+    Unreadable(String),
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -5,6 +5,7 @@ use crate::{
     activities::Activities,
     committer::{Committer, NotCommitted},
     partition::{Delivered, Delivery, Hot, Partition},
+    stuck::StuckInstances,
     timers::Timers,
     turn,
     watchers::Watchers,
@@ -28,6 +29,7 @@ pub(crate) struct Engine {
     pub(crate) timers: Timers,
     pub(crate) activities: Activities,
     pub(crate) watchers: Watchers,
+    pub(crate) stuck: StuckInstances,
     pub(crate) turns: Semaphore,
     pub(crate) commit_timeout: Duration,
     operations: Arc<Semaphore>,
@@ -62,6 +64,7 @@ impl Engine {
             timers: Timers::default(),
             activities: Activities::new(settings.concurrent_activities),
             watchers: Watchers::default(),
+            stuck: StuckInstances::default(),
             turns: Semaphore::new(settings.concurrent_turns),
             commit_timeout: settings.commit_timeout,
             operations: Arc::new(Semaphore::new(settings.concurrent_operations)),
@@ -132,6 +135,7 @@ impl Engine {
             Outcome::Send(SendOutcome::Finished(status)) => {
                 Err(ClientError::Finished { instance: instance.clone(), status })
             }
+            Outcome::Unreadable(why) => Err(ClientError::Unreadable(why)),
             _ => Err(ClientError::Stopping),
         }
     }
@@ -141,6 +145,7 @@ impl Engine {
         let _place = self.admit()?;
         match self.committer.commit_one(Operation::Purge(instance.clone())).await? {
             Outcome::Purge(outcome) => Ok(outcome),
+            Outcome::Unreadable(why) => Err(ClientError::Unreadable(why)),
             _ => Err(ClientError::Stopping),
         }
     }
@@ -178,10 +183,10 @@ impl Engine {
 pub(crate) async fn run_to_end<T, F>(work: F) -> Result<T, ClientError>
 where
     T: Send + 'static,
-    F: Future<Output = Result<T, NotCommitted>> + Send + 'static,
+    F: Future<Output = Result<T, ClientError>> + Send + 'static,
 {
     match tokio::spawn(work).await {
-        Ok(done) => done.map_err(ClientError::from),
+        Ok(done) => done,
         Err(_ended) => Err(ClientError::Stopping),
     }
 }

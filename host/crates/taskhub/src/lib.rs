@@ -21,6 +21,7 @@ mod read;
 mod settings;
 mod start;
 mod status;
+mod stuck;
 mod task_hub;
 mod timers;
 mod turn;
@@ -33,4 +34,5 @@ pub use executor::{ActivityCall, ExecutorError, FunctionExecutor, OrchestratorRu
 pub use history_json::history_json;
 pub use settings::TaskHubSettings;
 pub use status::{InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot};
+pub use stuck::Stuck;
 pub use task_hub::TaskHub;

@@ -25,7 +25,7 @@ impl Engine {
             }
             _ => snapshot.record,
         };
-        let status = record.map(|record| describe(&*view, instance, record, options)).transpose()?;
+        let status = record.map(|record| self.describe(&*view, instance, record, options)).transpose()?;
         Ok(StatusSnapshot { token: snapshot.token, status })
     }
 
@@ -37,7 +37,7 @@ impl Engine {
         let view = self.store.view();
         let page = view.list(query)?;
         let instances = page.instances.into_iter();
-        let described = instances.map(|(instance, record)| describe(&*view, &instance, record, options));
+        let described = instances.map(|(instance, record)| self.describe(&*view, &instance, record, options));
         Ok(InstancePage { instances: described.collect::<Result<_, _>>()?, continuation: page.after })
     }
 
@@ -75,52 +75,55 @@ impl Engine {
         let record = record.ok_or_else(|| ClientError::NotFound(instance.clone()))?;
         let generation = *run.get_or_insert(record.generation);
         if record.generation != generation {
-            return replaced_run(&*view, instance, record, generation).map(Some);
+            return self.replaced_run(&*view, instance, record, generation).map(Some);
         }
         let is_over = record.status.is_finished() || self.clock.now() >= deadline;
-        is_over.then(|| describe(&*view, instance, record, WITH_INPUT)).transpose()
+        is_over.then(|| self.describe(&*view, instance, record, WITH_INPUT)).transpose()
     }
-}
 
-/// The run that was waited for, when another one has its id now; the other one if it is not kept any more.
-fn replaced_run(
-    view: &dyn TaskHubView,
-    instance: &InstanceId,
-    present: InstanceRecord,
-    generation: u64,
-) -> Result<OrchestrationStatus, ClientError> {
-    let kept = view.previous_generations(instance)?;
-    let record = kept.into_iter().find(|record| record.generation == generation).unwrap_or(present);
-    describe(view, instance, record, WITH_INPUT)
-}
+    /// The run that was waited for, when another one has its id now; the other one if it is not kept any more.
+    fn replaced_run(
+        &self,
+        view: &dyn TaskHubView,
+        instance: &InstanceId,
+        present: InstanceRecord,
+        generation: u64,
+    ) -> Result<OrchestrationStatus, ClientError> {
+        let kept = view.previous_generations(instance)?;
+        let record = kept.into_iter().find(|record| record.generation == generation).unwrap_or(present);
+        self.describe(view, instance, record, WITH_INPUT)
+    }
 
-/// A status of which everything is of the view's moment.
-fn describe(
-    view: &dyn TaskHubView,
-    instance: &InstanceId,
-    record: InstanceRecord,
-    options: StatusOptions,
-) -> Result<OrchestrationStatus, ClientError> {
-    let input = match options.show_input {
-        true => view.execution(record.execution)?.map(|execution| execution.input),
-        false => None,
-    };
-    let history = match options.show_history {
-        true => Some(view.history(record.execution)?),
-        false => None,
-    };
-    Ok(OrchestrationStatus {
-        name: record.name,
-        instance: instance.clone(),
-        execution: record.execution,
-        generation: record.generation,
-        runtime_status: record.status,
-        input,
-        custom_status: record.custom_status,
-        output: record.output,
-        failure: record.failure,
-        created: record.created,
-        last_updated: record.last_updated,
-        history,
-    })
+    /// A status of which everything is of the view's moment.
+    fn describe(
+        &self,
+        view: &dyn TaskHubView,
+        instance: &InstanceId,
+        record: InstanceRecord,
+        options: StatusOptions,
+    ) -> Result<OrchestrationStatus, ClientError> {
+        let input = match options.show_input {
+            true => view.execution(record.execution)?.map(|execution| execution.input),
+            false => None,
+        };
+        let history = match options.show_history {
+            true => Some(view.history(record.execution)?),
+            false => None,
+        };
+        Ok(OrchestrationStatus {
+            name: record.name,
+            instance: instance.clone(),
+            execution: record.execution,
+            generation: record.generation,
+            runtime_status: record.status,
+            input,
+            custom_status: record.custom_status,
+            output: record.output,
+            failure: record.failure,
+            stuck: self.stuck.find(instance),
+            created: record.created,
+            last_updated: record.last_updated,
+            history,
+        })
+    }
 }

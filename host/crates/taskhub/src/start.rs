@@ -3,7 +3,6 @@
 
 use crate::{
     ClientError, Progress, StartAnswer, StartOptions,
-    committer::NotCommitted,
     effects::Committed,
     engine::{Engine, run_to_end},
     partition::Hot,
@@ -142,15 +141,13 @@ impl Engine {
             run_instance(engine, instance, hot).await;
         });
         match outcome.await {
-            Ok(outcome) => Ok(outcome?),
+            Ok(outcome) => outcome,
             Err(_ended) => Err(ClientError::Stopping),
         }
     }
 
-    async fn commit_start(self: &Arc<Self>, request: StartRequest) -> Result<StartOutcome, NotCommitted> {
-        let Outcome::Start(outcome) = self.committer.commit_one(Operation::Start(request)).await? else {
-            return Err(NotCommitted);
-        };
+    async fn commit_start(self: &Arc<Self>, request: StartRequest) -> Result<StartOutcome, ClientError> {
+        let outcome = start_outcome(Some(self.committer.commit_one(Operation::Start(request)).await?))?;
         self.take_effect_of_start(&outcome);
         Ok(outcome)
     }
@@ -160,20 +157,17 @@ impl Engine {
         request: StartRequest,
         turn: FirstTurn,
         hot: &mut Option<Hot>,
-    ) -> Result<StartOutcome, NotCommitted> {
+    ) -> Result<StartOutcome, ClientError> {
         let status = turn.commit.status;
         let committed = Committed::of(&turn.hot, &turn.commit);
         let write = self.write_of(&turn.hot, turn.commit);
         let compare_and_start = StartRequest { token: Some(turn.token), ..request.clone() };
         let operations = vec![Operation::Start(compare_and_start), Operation::Turn(write)];
         let mut outcomes = self.committer.commit(operations).await?.into_iter();
-        let (Some(Outcome::Start(start)), Some(Outcome::Turn(turned))) = (outcomes.next(), outcomes.next())
-        else {
-            return Err(NotCommitted);
-        };
-        match (&start, turned) {
+        let start = start_outcome(outcomes.next())?;
+        match (&start, outcomes.next()) {
             // The turn has taken the start's own message; what else there is goes out.
-            (StartOutcome::Started { .. }, TurnOutcome::Committed { messages }) => {
+            (StartOutcome::Started { .. }, Some(Outcome::Turn(TurnOutcome::Committed { messages }))) => {
                 self.take_effect_of_start(&start.without_start_message());
                 self.take_effect(&committed, messages);
                 *hot = (!committed.is_over()).then_some(turn.hot);
@@ -238,6 +232,14 @@ struct FirstTurn {
     commit: TurnCommit,
     /// What the id's token was then.
     token: Token,
+}
+
+fn start_outcome(outcome: Option<Outcome>) -> Result<StartOutcome, ClientError> {
+    match outcome {
+        Some(Outcome::Start(outcome)) => Ok(outcome),
+        Some(Outcome::Unreadable(why)) => Err(ClientError::Unreadable(why)),
+        _ => Err(ClientError::Stopping),
+    }
 }
 
 /// Of all that a start asks for. Each part is preceded by its length, so that no two requests have the same bytes.

@@ -1,5 +1,6 @@
 //! What clients see of an instance.
 
+use crate::Stuck;
 use durance_durable::{
     ExecutionId, InstanceId, Json, RuntimeStatus, TaskFailureDetails, Timestamp, Token, Turn,
 };
@@ -26,6 +27,8 @@ pub struct OrchestrationStatus {
     pub output: Option<Json>,
     /// Why it failed.
     pub failure: Option<TaskFailureDetails>,
+    /// Why it cannot go on, if it cannot.
+    pub stuck: Option<Stuck>,
     /// When the run was started.
     pub created: Timestamp,
     /// When its last turn was.

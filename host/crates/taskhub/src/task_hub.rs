@@ -109,6 +109,9 @@ impl Engine {
                 Recovered::Message(message) => messages.push(message),
                 Recovered::Activity(open) => self.recover_activity(open)?,
                 Recovered::Timer(timer) => self.timers.add(Due::Timer(timer)),
+                Recovered::Unreadable { instance, why } => {
+                    self.stuck.unreadable(instance, why, self.clock.now());
+                }
             }
         }
         // Last: a message may end an instance, and then its activities and timers have to be known.
@@ -117,7 +120,14 @@ impl Engine {
     }
 
     fn recover_activity(self: &Arc<Self>, open: OpenActivity) -> Result<(), StoreError> {
-        let Some(record) = self.store.instance(&open.instance)?.record else { return Ok(()) };
+        let record = match self.store.instance(&open.instance) {
+            Err(error @ StoreError::Corrupt { .. }) => {
+                self.stuck.unreadable(open.instance, error.to_string(), self.clock.now());
+                return Ok(());
+            }
+            snapshot => snapshot?.record,
+        };
+        let Some(record) = record else { return Ok(()) };
         let is_due = open.due.is_none_or(|due| due <= self.clock.now());
         let run = ActivityRun { open, module: record.module, generation: record.generation };
         if is_due {
@@ -180,8 +190,12 @@ async fn sweep(engine: Arc<Engine>) {
         let now = engine.clock.now();
         loop {
             match engine.committer.commit_one(Operation::Sweep { now }).await {
-                Ok(Outcome::Sweep { deleted: 0 }) => break,
-                Ok(_) => {}
+                Ok(Outcome::Sweep { deleted }) if deleted > 0 => {}
+                Ok(Outcome::Unreadable(why)) => {
+                    tracing::error!(error = %why, "what is kept for a time cannot be looked through");
+                    break;
+                }
+                Ok(_) => break,
                 Err(_) => return,
             }
         }

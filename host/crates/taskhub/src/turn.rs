@@ -12,11 +12,7 @@ use durance_durable::{
 };
 use durance_store::{Operation, Outcome as StoreOutcome, StartRequest, TurnOutcome, TurnWrite};
 use futures_util::FutureExt;
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
-
-/// Between tries of a turn that the host could not run.
-const BACKOFF_FIRST: Duration = Duration::from_millis(100);
-const BACKOFF_MAX: Duration = Duration::from_secs(5);
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 /// How a turn ended.
 enum TurnEnd {
@@ -32,7 +28,7 @@ enum TurnEnd {
 
 /// Runs an instance until nothing waits for it, then parks it.
 pub(crate) async fn run_instance(engine: Arc<Engine>, instance: InstanceId, mut hot: Option<Hot>) {
-    let mut backoff = BACKOFF_FIRST;
+    let mut is_stuck = false;
     let partition = engine.partition(&instance);
     loop {
         // Before the mail is taken: what comes during the wait belongs in the same turn.
@@ -43,18 +39,20 @@ pub(crate) async fn run_instance(engine: Arc<Engine>, instance: InstanceId, mut 
         match turn.unwrap_or_else(|_| TurnEnd::Postponed("the host has panicked".to_owned())) {
             TurnEnd::Done(still_hot) => {
                 hot = still_hot;
-                backoff = BACKOFF_FIRST;
+                if std::mem::take(&mut is_stuck) {
+                    engine.stuck.goes_on(&instance);
+                }
             }
             TurnEnd::Stale => partition.return_mail(&instance, mail),
             TurnEnd::Postponed(why) => {
-                tracing::warn!(instance_id = %instance, error = %why, retry_after = ?backoff, "turn postponed");
                 partition.return_mail(&instance, mail);
+                is_stuck = true;
+                let backoff = engine.stuck.failed(&instance, why, engine.clock.now());
                 if engine.pause(backoff).await == Pause::Stopped {
                     // What has come is in the store, or happens again after the next start.
                     partition.give_up(&instance);
                     return;
                 }
-                backoff = (backoff * 2).min(BACKOFF_MAX);
             }
             TurnEnd::Closed => return,
         }
@@ -91,6 +89,7 @@ impl Engine {
                 self.take_effect(&committed, messages);
                 TurnEnd::Done((!committed.is_over()).then_some(hot))
             }
+            Ok(StoreOutcome::Unreadable(why)) => TurnEnd::Postponed(why),
             Ok(_) => TurnEnd::Stale,
             Err(_) => TurnEnd::Closed,
         }

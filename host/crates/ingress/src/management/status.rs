@@ -1,7 +1,7 @@
 //! Statuses as the management API shows them.
 
 use durance_durable::{Json, RuntimeStatus, TaskFailureDetails, Timestamp};
-use durance_taskhub::{OrchestrationStatus, history_json};
+use durance_taskhub::{OrchestrationStatus, Stuck, history_json};
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, Value};
 
@@ -15,7 +15,7 @@ pub(crate) enum HistoryValues {
 /// The status of an instance.
 ///
 /// Shape: that of the model, every field present, `historyEvents` only when it was asked for; `executionId`,
-/// `generation` and `failure` are additions.
+/// `generation`, `stuck` and `failure` are additions.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StatusJson<'s> {
@@ -34,9 +34,33 @@ pub(crate) struct StatusJson<'s> {
     execution_id: String,
     generation: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    stuck: Option<StuckJson<'s>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'s TaskFailureDetails>,
     #[serde(skip_serializing_if = "Option::is_none")]
     history_events: Option<Vec<Value>>,
+}
+
+/// Why an instance cannot go on.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StuckJson<'s> {
+    reason: &'s str,
+    since: String,
+    attempts: u32,
+    /// Null: after a restart of the host.
+    next_attempt: Option<String>,
+}
+
+impl<'s> From<&'s Stuck> for StuckJson<'s> {
+    fn from(stuck: &'s Stuck) -> Self {
+        Self {
+            reason: &stuck.reason,
+            since: precise(stuck.since),
+            attempts: stuck.attempts,
+            next_attempt: stuck.next_attempt.map(precise),
+        }
+    }
 }
 
 /// What came of an instance.
@@ -67,6 +91,7 @@ impl<'s> StatusJson<'s> {
             last_updated_time: status.last_updated,
             execution_id: status.execution.to_string(),
             generation: status.generation,
+            stuck: status.stuck.as_ref().map(StuckJson::from),
             failure: status.failure.as_ref(),
             history_events: history.map(|turns| history_json(&status.name, turns, show, precise)),
         }
@@ -112,6 +137,7 @@ mod tests {
             custom_status: None,
             output: None,
             failure: None,
+            stuck: None,
             created: Timestamp::from_nanos(1_767_323_045_999_999_999),
             last_updated: Timestamp::from_nanos(u64::MAX),
             history: None,
@@ -154,6 +180,17 @@ mod tests {
         let shown = show(&status, HistoryValues::Hidden);
         assert_eq!(shown["output"], "IoError: disk full");
         assert_eq!(shown["failure"]["errorType"], "IoError");
+    }
+
+    #[test]
+    fn instance_that_cannot_go_on_says_why() {
+        let time = Timestamp::from_nanos(1_767_323_045_500_000_000);
+        let stuck =
+            Stuck { reason: "no component".into(), since: time, attempts: 3, next_attempt: Some(time) };
+        let status = OrchestrationStatus { stuck: Some(stuck), ..status() };
+        let time = "2026-01-02T03:04:05.5Z";
+        let expected = json!({ "reason": "no component", "since": time, "attempts": 3, "nextAttempt": time });
+        assert_eq!(show(&status, HistoryValues::Hidden)["stuck"], expected);
     }
 
     #[test]

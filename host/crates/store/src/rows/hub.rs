@@ -48,7 +48,10 @@ pub(crate) fn decide(
         if let Some(partition) = driven_partition(&transaction, &operation) {
             check_lease(transaction.opening(), fence, partition)?;
         }
-        outcomes.push(apply(&mut transaction, operation)?);
+        outcomes.push(match transaction.whole(|transaction| apply(transaction, operation)) {
+            Err(error @ StoreError::Corrupt { .. }) => Outcome::Unreadable(error.to_string()),
+            outcome => outcome?,
+        });
     }
     Ok((outcomes, transaction.into_batch()))
 }

@@ -40,7 +40,7 @@ pub(super) fn opening() -> Key {
     Key::new(Table::Meta, &[b"opening"])
 }
 
-pub(super) fn instance(id: &InstanceId) -> Key {
+pub(crate) fn instance(id: &InstanceId) -> Key {
     Key::new(Table::Instances, &[id.as_str().as_bytes()])
 }
 
@@ -73,7 +73,7 @@ pub(super) fn in_partition(table: Table, partition: PartitionId) -> Key {
 }
 
 /// The beginning of an instance's keys in a table whose keys begin with the partition.
-pub(super) fn of_instance(table: Table, partition: PartitionId, id: &InstanceId) -> Key {
+pub(crate) fn of_instance(table: Table, partition: PartitionId, id: &InstanceId) -> Key {
     Key::new(table, &[&partition.0.to_be_bytes(), id.as_str().as_bytes(), &[END_OF_ID]])
 }
 

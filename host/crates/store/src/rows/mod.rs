@@ -7,7 +7,7 @@
 
 mod codec;
 mod hub;
-mod keys;
+pub(crate) mod keys;
 mod lifecycle;
 mod purge;
 mod read;

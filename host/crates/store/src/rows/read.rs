@@ -75,26 +75,42 @@ impl TaskHubView for Reader<'_> {
         let inbox = keys::in_partition(Table::Inbox, partition);
         self.0.scan(&inbox, &inbox.bytes, &mut |key, value| {
             let (instance, sequence) = keys::read_message(key)?;
-            let StoredMessage { target, event } = codec::decode(Table::Inbox, value)?;
-            found.push(Recovered::Message(Message { instance, sequence, target, event }));
+            found.push(readable(instance, |instance| {
+                let StoredMessage { target, event } = codec::decode(Table::Inbox, value)?;
+                Ok(Recovered::Message(Message { instance, sequence, target, event }))
+            })?);
             Ok(ControlFlow::Continue(()))
         })?;
         let tasks = keys::in_partition(Table::Tasks, partition);
         let mut calls = ScheduledCalls { rows: &*self.0, turn: None };
         self.0.scan(&tasks, &tasks.bytes, &mut |key, value| {
             let (instance, execution, task) = keys::read_task(key)?;
-            found.push(match codec::decode(Table::Tasks, value)? {
+            found.push(readable(instance, |instance| match codec::decode(Table::Tasks, value)? {
                 OpenTask::Timer { fire_at } => {
-                    Recovered::Timer(OpenTimer { instance, execution, task, fire_at })
+                    Ok(Recovered::Timer(OpenTimer { instance, execution, task, fire_at }))
                 }
                 OpenTask::Activity { history_row, attempt, due } => {
                     let (call, scheduled) = calls.find(execution, history_row, task)?;
-                    Recovered::Activity(OpenActivity { instance, execution, call, scheduled, attempt, due })
+                    let open = OpenActivity { instance, execution, call, scheduled, attempt, due };
+                    Ok(Recovered::Activity(open))
                 }
-            });
+            })?);
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(found)
+    }
+}
+
+/// What waits for an instance, or that it cannot be read: then the instance cannot go on, but all others can.
+fn readable(
+    instance: InstanceId,
+    read: impl FnOnce(InstanceId) -> Result<Recovered, StoreError>,
+) -> Result<Recovered, StoreError> {
+    match read(instance.clone()) {
+        Err(error @ StoreError::Corrupt { .. }) => {
+            Ok(Recovered::Unreadable { instance, why: error.to_string() })
+        }
+        read => read,
     }
 }
 

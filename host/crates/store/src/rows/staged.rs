@@ -31,6 +31,8 @@ impl Change {
 #[derive(Debug, Default)]
 pub(crate) struct Staged {
     tables: BTreeMap<Table, BTreeMap<Vec<u8>, Change>>,
+    /// What the rows had that changed since [`Staged::begin`], in order.
+    undo: Vec<(Key, Option<Change>)>,
 }
 
 impl Staged {
@@ -40,6 +42,22 @@ impl Staged {
 
     pub(crate) fn change(&self, key: &Key) -> Option<&Change> {
         self.tables.get(&key.table)?.get(&key.bytes)
+    }
+
+    /// Begins changes that can be taken back together.
+    pub(crate) fn begin(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Takes back the changes since [`Staged::begin`].
+    pub(crate) fn take_back(&mut self) {
+        for (key, before) in std::mem::take(&mut self.undo).into_iter().rev() {
+            let table = self.tables.entry(key.table).or_default();
+            match before {
+                Some(change) => table.insert(key.bytes, change),
+                None => table.remove(&key.bytes),
+            };
+        }
     }
 
     pub(crate) fn put(&mut self, key: Key, value: Vec<u8>) {
@@ -96,8 +114,11 @@ impl Staged {
         })
     }
 
+    /// The place of a row that is about to change.
     fn entry(&mut self, key: Key) -> Entry<'_, Vec<u8>, Change> {
-        self.tables.entry(key.table).or_default().entry(key.bytes)
+        let table = self.tables.entry(key.table).or_default();
+        self.undo.push((key.clone(), table.get(&key.bytes).cloned()));
+        table.entry(key.bytes)
     }
 }
 
@@ -127,6 +148,22 @@ mod tests {
             staged.delete(key("a"));
             assert_eq!(staged.change(&key("a")), Some(&Change::Delete));
         }
+    }
+
+    #[test]
+    fn changes_since_the_beginning_are_taken_back_and_those_before_stay() {
+        let mut staged = Staged::default();
+        staged.put(key("a"), vec![1]);
+        staged.insert(key("b"), vec![2]);
+        staged.begin();
+        staged.put(key("a"), vec![3]);
+        staged.delete(key("a"));
+        staged.delete(key("b"));
+        staged.put(key("c"), vec![4]);
+        staged.take_back();
+        assert_eq!(staged.change(&key("a")), Some(&Change::Put(vec![1])));
+        assert_eq!(staged.change(&key("b")), Some(&Change::Insert(vec![2])));
+        assert_eq!(staged.change(&key("c")), None);
     }
 
     #[test]

@@ -43,6 +43,22 @@ impl<'a> Transaction<'a> {
         (!staged.is_empty()).then_some(WriteBatch { counters, changes: staged })
     }
 
+    /// Decides one operation. If a row that it needs cannot be read, it changes nothing: the others of the commit are not
+    /// to suffer from that.
+    pub(super) fn whole<T>(
+        &mut self,
+        decide: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let counters = self.counters;
+        self.staged.begin();
+        let decided = decide(self);
+        if decided.is_err() {
+            self.staged.take_back();
+            self.counters = counters;
+        }
+        decided
+    }
+
     pub(super) fn opening(&self) -> &Opening {
         &self.opening
     }

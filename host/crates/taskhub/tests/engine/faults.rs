@@ -5,9 +5,9 @@ use crate::support::{
     faulty_store::{Disk, FaultyStore},
     instance, json,
 };
-use durance_durable::{HistoryEvent, Json};
-use durance_store::StoreError;
-use durance_taskhub::{ClientError, StartOptions, TaskHubSettings};
+use durance_durable::{HistoryEvent, Json, RuntimeStatus};
+use durance_store::{MemoryStore, StoreError};
+use durance_taskhub::{ClientError, OrchestrationStatus, StartOptions, StatusOptions, TaskHubSettings};
 use std::{sync::Arc, time::Duration};
 
 fn waits_and_echoes() -> App {
@@ -27,7 +27,8 @@ async fn failure(hub: &Hub) -> Arc<StoreError> {
 #[tokio::test(flavor = "multi_thread")]
 async fn failed_commit_acknowledges_nothing_and_says_why_and_nothing_is_lost() {
     let store = Arc::new(FaultyStore::new());
-    let hub = Hub::open_on(store.clone(), waits_and_echoes(), &TaskHubSettings::default());
+    let hub =
+        Hub::open_on(Arc::<FaultyStore>::clone(&store), waits_and_echoes(), &TaskHubSettings::default());
     hub.start("Waits", "before", "null").await;
     store.set(Disk::Fails);
     let raised = hub.client.raise_event(&instance("before"), "go", json("1")).await;
@@ -46,7 +47,7 @@ async fn commit_that_hangs_fails_the_hub() {
     let store = Arc::new(FaultyStore::new());
     let limit = Duration::from_millis(100);
     let settings = TaskHubSettings { commit_timeout: limit, ..TaskHubSettings::default() };
-    let hub = Hub::open_on(store.clone(), waits_and_echoes(), &settings);
+    let hub = Hub::open_on(Arc::<FaultyStore>::clone(&store), waits_and_echoes(), &settings);
     hub.start("Waits", "before", "null").await;
     store.set(Disk::Hangs);
     let client = hub.client.clone();
@@ -61,7 +62,7 @@ async fn commit_that_hangs_fails_the_hub() {
 async fn operation_beyond_the_limit_is_refused_as_busy_and_a_place_is_given_back() {
     let store = Arc::new(FaultyStore::new());
     let settings = TaskHubSettings { concurrent_operations: 1, ..TaskHubSettings::default() };
-    let hub = Hub::open_on(store.clone(), waits_and_echoes(), &settings);
+    let hub = Hub::open_on(Arc::<FaultyStore>::clone(&store), waits_and_echoes(), &settings);
     hub.start("Waits", "one", "null").await;
     store.set(Disk::Hangs);
     let one = instance("one");
@@ -103,4 +104,58 @@ async fn closing_lets_what_is_under_way_end_and_refuses_what_is_new() {
         history.iter().any(|event| matches!(event, HistoryEvent::TaskCompleted { .. })),
         "what had begun was committed: {history:?}"
     );
+}
+
+/// The status of an instance as soon as it shows what is expected.
+async fn status_when(
+    hub: &Hub,
+    id: &str,
+    expected: impl Fn(&OrchestrationStatus) -> bool,
+) -> OrchestrationStatus {
+    let looking = async {
+        loop {
+            let snapshot = hub.client.get_status(&instance(id), StatusOptions::default()).unwrap();
+            match snapshot.status.filter(&expected) {
+                Some(status) => return status,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), looking).await.expect("in time")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_cannot_go_on_says_why_and_goes_on_when_it_can() {
+    let hub = Hub::open(waits_and_echoes());
+    hub.start("Waits", "w", "null").await;
+    let hub = hub.reopen(App::default()).await;
+    hub.raise("w", "go", "1").await;
+    let stuck =
+        status_when(&hub, "w", |status| status.stuck.as_ref().is_some_and(|stuck| stuck.attempts > 1)).await;
+    assert_eq!(stuck.runtime_status, RuntimeStatus::Running);
+    let stuck = stuck.stuck.unwrap();
+    assert!(stuck.reason.contains("cannot be loaded: gone"), "{stuck:?}");
+    assert!(stuck.next_attempt.is_some_and(|next| next > stuck.since));
+    let hub = hub.reopen(waits_and_echoes()).await;
+    assert_eq!(hub.output("w").await, "1");
+    assert_eq!(hub.finished("w").await.stuck, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_whose_rows_are_damaged_stops_nobody_else() {
+    let store = Arc::new(MemoryStore::new(4));
+    let hub =
+        Hub::open_on(Arc::<MemoryStore>::clone(&store), waits_and_echoes(), &TaskHubSettings::default());
+    for id in ["damaged", "sound"] {
+        hub.start("Waits", id, "null").await;
+    }
+    store.damage(&instance("damaged"));
+    let raised = hub.client.raise_event(&instance("damaged"), "go", json("1")).await;
+    assert!(matches!(raised, Err(ClientError::Unreadable(_))), "{raised:?}");
+    let options = StartOptions { instance: Some(instance("damaged")), ..StartOptions::default() };
+    let started = hub.client.start_new("Waits", Json::null(), options).await;
+    assert!(matches!(started, Err(ClientError::Unreadable(_))), "{started:?}");
+    let hub = hub.reopen(waits_and_echoes()).await;
+    hub.raise("sound", "go", "2").await;
+    assert_eq!(hub.output("sound").await, "2");
 }
