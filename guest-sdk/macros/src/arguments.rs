@@ -210,10 +210,12 @@ mod tests {
 
     #[test]
     fn arguments_of_a_timer_are_read_or_refused() {
-        let tokens = quote!(schedule = "0 */5 * * * *", time_zone = "UTC", overlap = "Queue", catch_up_seconds = 5);
+        let tokens =
+            quote!(schedule = "0 */5 * * * *", time_zone = "UTC", overlap = "Queue", catch_up_seconds = 5);
         let arguments = TimerTriggerArguments::parse(tokens).expect("right");
         assert_eq!(arguments.overlap.map(|overlap| overlap.value()).as_deref(), Some("queue"));
-        let refusal = |tokens| TimerTriggerArguments::parse(tokens).map(|_| ()).expect_err("wrong").to_string();
+        let refusal =
+            |tokens| TimerTriggerArguments::parse(tokens).map(|_| ()).expect_err("wrong").to_string();
         assert!(refusal(quote!(schedule = "* *")).contains("six fields"));
         assert!(refusal(quote!(overlap = "maybe")).contains("`skip`, `queue`"));
         assert!(refusal(quote!(every = 5)).contains("`catch_up_seconds = …`"));

@@ -36,9 +36,10 @@ pub use runtime_state::{
     NonDeterminism, Outcome, RuntimeState, TURN_BYTES_MAX,
 };
 pub use schedule::{
-    CATCH_UP_DEFAULT, INTERVAL_MIN, InvalidSchedule, InvalidScheduleId, InvalidTiming, ON_TIME, OverlapPolicy,
-    QUEUED_TICKS_MAX, RunOutcome, RunningTick, SCHEDULE_ID_CHARS_MAX, ScheduleDefinition, ScheduleId,
-    ScheduleRecord, ScheduleTarget, ScheduledRun, TICKS_AT_ONCE_MAX, TickDecision, Timing, UnknownOverlapPolicy,
+    CATCH_UP_DEFAULT, INTERVAL_MIN, InvalidSchedule, InvalidScheduleId, InvalidTiming, ON_TIME,
+    OverlapPolicy, QUEUED_TICKS_MAX, RunOutcome, RunningTick, SCHEDULE_ID_CHARS_MAX, ScheduleDefinition,
+    ScheduleId, ScheduleRecord, ScheduleTarget, ScheduledRun, TICKS_AT_ONCE_MAX, TickDecision, Timing,
+    UnknownOverlapPolicy,
 };
 pub use start::{IfExists, StartDecision, UnknownIfExists, decide_start};
 pub use time::Timestamp;

@@ -5,7 +5,9 @@ use crate::{
     TaskHubView,
     rows::{Opening, Reader, Rows, WriteBatch, check_lease, decide, open_hub, read_opening},
 };
-use durance_durable::{ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, ScheduleId, ScheduleRecord, Turn};
+use durance_durable::{
+    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, ScheduleId, ScheduleRecord, Turn,
+};
 use parking_lot::Mutex;
 use std::fmt;
 

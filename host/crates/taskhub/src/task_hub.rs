@@ -102,7 +102,9 @@ impl TaskHub {
 
 impl Engine {
     fn is_idle(&self) -> bool {
-        self.activities.is_idle() && self.schedules.is_idle() && self.partitions.iter().all(Partition::is_idle)
+        self.activities.is_idle()
+            && self.schedules.is_idle()
+            && self.partitions.iter().all(Partition::is_idle)
     }
 
     fn go_on(self: &Arc<Self>, waiting: Vec<Recovered>) -> Result<(), StoreError> {

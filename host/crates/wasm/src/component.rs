@@ -1,7 +1,10 @@
 //! A component that is ready to be instantiated.
 
 use crate::{
-    bindings::{DescribeResult, HandleHttpParams, HandleHttpResult, RunParams, RunResult, RunTimerParams, RunTimerResult},
+    bindings::{
+        DescribeResult, HandleHttpParams, HandleHttpResult, RunParams, RunResult, RunTimerParams,
+        RunTimerResult,
+    },
     call_state::{CallState, Trigger},
     linker::Linkers,
     manifest::{self, FunctionKind, FunctionManifest},

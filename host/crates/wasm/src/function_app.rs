@@ -14,8 +14,8 @@ use crate::{
 use bytes::Bytes;
 use durance_durable::{Json, ModuleHash, TaskFailureDetails};
 use durance_taskhub::{
-    ActivityCall, ExecutorError, FunctionExecutor, OrchestrationClient, OrchestratorRun, SharedState, TimerCall,
-    TimerFunction,
+    ActivityCall, ExecutorError, FunctionExecutor, OrchestrationClient, OrchestratorRun, SharedState,
+    TimerCall, TimerFunction,
 };
 use futures_util::future::BoxFuture;
 use std::{

@@ -18,7 +18,8 @@ pub(crate) async fn run(
     function: Arc<str>,
     call: &TimerCall,
 ) -> Result<(), TaskFailureDetails> {
-    let export = component.exports.run_timer.as_ref().expect("a component with such functions has the export");
+    let export =
+        component.exports.run_timer.as_ref().expect("a component with such functions has the export");
     let state = CallState::new(Arc::clone(shared), Arc::clone(&function), Uuid::new_v4(), Trigger::Timer);
     let mut store = call_store(&component.calls, state);
     let timer = TimerInfo { scheduled_time: call.scheduled.as_nanos(), is_past_due: call.is_past_due };

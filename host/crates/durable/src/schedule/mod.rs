@@ -10,7 +10,8 @@ mod record;
 mod timing;
 
 pub use definition::{
-    CATCH_UP_DEFAULT, InvalidSchedule, OverlapPolicy, ScheduleDefinition, ScheduleTarget, UnknownOverlapPolicy,
+    CATCH_UP_DEFAULT, InvalidSchedule, OverlapPolicy, ScheduleDefinition, ScheduleTarget,
+    UnknownOverlapPolicy,
 };
 pub use id::{InvalidScheduleId, SCHEDULE_ID_CHARS_MAX, ScheduleId};
 pub use record::{

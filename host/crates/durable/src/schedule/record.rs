@@ -158,9 +158,8 @@ impl ScheduleRecord {
             return ticks;
         }
         let window = self.definition.catch_up.max(ON_TIME);
-        let too_late = Timestamp::default().saturating_add(now.saturating_since(
-            Timestamp::default().saturating_add(window),
-        ));
+        let too_late = Timestamp::default()
+            .saturating_add(now.saturating_since(Timestamp::default().saturating_add(window)));
         if self.next.is_some_and(|next| next < too_late) {
             let before = Timestamp::from_nanos(too_late.as_nanos().saturating_sub(1));
             self.next = self.definition.next_after(self.created, before);
@@ -306,8 +305,10 @@ mod tests {
         let same_times = ScheduleDefinition { overlap: OverlapPolicy::Allow, ..record.definition.clone() };
         record.redefine(same_times, at(1_015));
         assert_eq!(record.next, Some(at(1_010)));
-        let slower =
-            ScheduleDefinition { timing: Timing::Every(Duration::from_secs(100)), ..record.definition.clone() };
+        let slower = ScheduleDefinition {
+            timing: Timing::Every(Duration::from_secs(100)),
+            ..record.definition.clone()
+        };
         record.redefine(slower, at(1_015));
         assert_eq!(record.next, Some(at(1_100)));
     }

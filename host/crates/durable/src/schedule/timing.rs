@@ -137,7 +137,11 @@ mod tests {
     #[test]
     fn clocks_that_change_neither_lose_nor_double_a_fixed_time() {
         let check = |expression: &str, zone: &str, after: &str, expected: &[&str]| {
-            assert_eq!(ticks(expression, zone, after, expected.len()), expected, "{expression} {zone} {after}");
+            assert_eq!(
+                ticks(expression, zone, after, expected.len()),
+                expected,
+                "{expression} {zone} {after}"
+            );
         };
         let (berlin, spring, autumn) = ("Europe/Berlin", "2026-03-28T12:00:00Z", "2026-10-24T12:00:00Z");
         // 02:30 does not exist on March 29: it is due at 03:00 summer time.
@@ -147,7 +151,8 @@ mod tests {
         let half_past = "0 */30 * * * *";
         let gap = ["03-29T00:30:00", "03-29T01:00:00", "03-29T01:30:00"];
         check(half_past, berlin, "2026-03-29T00:10:00Z", &gap);
-        let overlap = ["10-25T00:00:00", "10-25T00:30:00", "10-25T01:00:00", "10-25T01:30:00", "10-25T02:00:00"];
+        let overlap =
+            ["10-25T00:00:00", "10-25T00:30:00", "10-25T01:00:00", "10-25T01:30:00", "10-25T02:00:00"];
         check(half_past, berlin, "2026-10-24T23:40:00Z", &overlap);
         check("0 0 2 * * SUN", "America/New_York", "2026-03-07T12:00:00Z", &["03-08T07:00:00"]);
         // A change of half an hour.
@@ -168,7 +173,10 @@ mod tests {
 
     #[test]
     fn wrong_timings_say_what_is_wrong() {
-        let cron = |expression: &str, zone: &str| Timing::Cron { expression: expression.into(), time_zone: zone.into() };
+        let cron = |expression: &str, zone: &str| Timing::Cron {
+            expression: expression.into(),
+            time_zone: zone.into(),
+        };
         let table = [
             (cron("* * * *", "UTC"), "six fields"),
             (cron("0 0 0 1 1 * 2030", "UTC"), "six fields"),
@@ -181,6 +189,9 @@ mod tests {
             assert!(error.contains(expected), "{error}");
         }
         assert_eq!(cron("@daily", "Europe/Berlin").check(), Ok(()));
-        assert_eq!(cron("0 0 0 30 2 *", "UTC").next_after(Timestamp::default(), at("2026-01-01T00:00:00Z")), None);
+        assert_eq!(
+            cron("0 0 0 30 2 *", "UTC").next_after(Timestamp::default(), at("2026-01-01T00:00:00Z")),
+            None
+        );
     }
 }

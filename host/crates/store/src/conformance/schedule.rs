@@ -2,12 +2,12 @@
 
 use super::{Driver, at, id};
 use crate::{
-    Operation, Outcome, RunWith, ScheduleChange, ScheduleOutcome, ScheduleWrite, ScheduleWritten, StartOutcome,
-    TaskHubStore,
+    Operation, Outcome, RunWith, ScheduleChange, ScheduleOutcome, ScheduleWrite, ScheduleWritten,
+    StartOutcome, TaskHubStore,
 };
 use durance_durable::{
-    Json, ModuleHash, OverlapPolicy, RunOutcome, RuntimeStatus, ScheduleDefinition, ScheduleId, ScheduleRecord,
-    ScheduleTarget, Timestamp, Timing, Token,
+    Json, ModuleHash, OverlapPolicy, RunOutcome, RuntimeStatus, ScheduleDefinition, ScheduleId,
+    ScheduleRecord, ScheduleTarget, Timestamp, Timing, Token,
 };
 use std::time::Duration;
 use uuid::Uuid;
@@ -114,7 +114,10 @@ pub fn tick_starts_its_run_and_moves_on_in_one_commit(store: &dyn TaskHubStore) 
     };
     assert_eq!((holder.instance.as_str(), messages.len()), (instance_at(CREATED + 10).as_str(), 1));
     let record = driver.record(holder.instance.as_str());
-    assert_eq!((&*record.name, record.status, record.created), ("Beat", RuntimeStatus::Pending, seconds(CREATED + 12)));
+    assert_eq!(
+        (&*record.name, record.status, record.created),
+        ("Beat", RuntimeStatus::Pending, seconds(CREATED + 12))
+    );
     let began = store.execution(record.execution).expect("readable").expect("it began");
     assert_eq!(began.input, Json::of("in"));
     assert_eq!(driver.inbox(holder.instance.as_str()).len(), 1);
@@ -148,8 +151,7 @@ pub fn every_overlap_policy_while_the_run_before_is_live(store: &dyn TaskHubStor
         assert_eq!(driver.tick(CREATED + 10), [started(&first, generation)], "{policy}");
         driver.run_first_turn(&first);
         let outcomes = driver.tick(CREATED + 20);
-        let expected_before =
-            if before == RuntimeStatus::Pending { RuntimeStatus::Running } else { before };
+        let expected_before = if before == RuntimeStatus::Pending { RuntimeStatus::Running } else { before };
         assert_eq!(driver.record(&first).status, expected_before, "{policy}");
         match (&outcomes[..], &expected) {
             ([RunOutcome::Started { instance, .. }], RunOutcome::Started { .. }) => {
@@ -223,7 +225,8 @@ pub fn run_that_cannot_be_started_is_noted(store: &dyn TaskHubStore) {
 
 pub fn function_call_is_remembered_until_it_ends(store: &dyn TaskHubStore) {
     let driver = Driver::new(store);
-    let calls = ScheduleDefinition { target: ScheduleTarget::Function, ..definition(OverlapPolicy::Queue, None) };
+    let calls =
+        ScheduleDefinition { target: ScheduleTarget::Function, ..definition(OverlapPolicy::Queue, None) };
     driver.written(ScheduleChange::Create(calls), CREATED);
     assert_eq!(driver.tick(CREATED + 20), [RunOutcome::Running, RunOutcome::Queued]);
     let (_, record) = store.schedules().expect("readable").pop().expect("there is one");

@@ -2,9 +2,7 @@
 
 use super::Scheduled;
 use crate::engine::Engine;
-use durance_durable::{
-    ON_TIME, RunningTick, ScheduleDefinition, ScheduleId, TaskFailureDetails, Timestamp,
-};
+use durance_durable::{ON_TIME, RunningTick, ScheduleDefinition, ScheduleId, TaskFailureDetails, Timestamp};
 use durance_store::ScheduleChange;
 use futures_util::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc};

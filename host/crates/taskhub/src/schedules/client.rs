@@ -114,10 +114,13 @@ impl Engine {
     }
 
     fn check_schedule(&self, id: &ScheduleId, definition: &ScheduleDefinition) -> Result<(), ClientError> {
-        let invalid = |error: durance_durable::InvalidSchedule| ClientError::InvalidArgument(error.to_string());
+        let invalid =
+            |error: durance_durable::InvalidSchedule| ClientError::InvalidArgument(error.to_string());
         definition.check(id, self.clock.now()).map_err(invalid)?;
         match &definition.target {
-            ScheduleTarget::Orchestrator { name, .. } if self.executor.resolve_orchestrator(name).is_none() => {
+            ScheduleTarget::Orchestrator { name, .. }
+                if self.executor.resolve_orchestrator(name).is_none() =>
+            {
                 Err(self.unknown_orchestrator(name))
             }
             ScheduleTarget::Orchestrator { .. } => Ok(()),

@@ -95,7 +95,6 @@ impl Scheduled {
             self.changed.notify_one();
         }
     }
-
 }
 
 impl State {

@@ -126,7 +126,10 @@ async fn ticks_that_were_missed_are_made_up_for_within_the_window() {
     }
     let fixture = fixture.reopen_after(PERIOD * 20, app()).await;
     assert_eq!(fixture.hub.finished_later(&tick(23)).await, RuntimeStatus::Completed);
-    assert_eq!((fixture.status(&tick(16)), fixture.status(&tick(17))), (None, Some(RuntimeStatus::Completed)));
+    assert_eq!(
+        (fixture.status(&tick(16)), fixture.status(&tick(17))),
+        (None, Some(RuntimeStatus::Completed))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,7 +235,10 @@ async fn function_is_called_at_its_times_and_its_failures_are_noted() {
     for number in 1..=3 {
         fixture.clock.advance(PERIOD);
         let call = called.recv().await.unwrap();
-        assert_eq!((call.scheduled.as_nanos(), call.is_past_due), ((BEGIN + 10 * number) * 1_000_000_000, false));
+        assert_eq!(
+            (call.scheduled.as_nanos(), call.is_past_due),
+            ((BEGIN + 10 * number) * 1_000_000_000, false)
+        );
         let failed = RunOutcome::Failed("Broken: no luck".into());
         expected.push(if number == 2 { failed } else { RunOutcome::Completed });
         eventually(|| (fixture.runs() == expected).then_some(())).await;

@@ -4,14 +4,14 @@ pub(crate) mod clock;
 pub(crate) mod faulty_store;
 
 use durance_durable::{
-    ActivityOptions, ContinueAsNew, GuestFault, InstanceId, Json, ModuleHash, RuntimeState, RuntimeStatus, ScheduleDefinition, ScheduleId,
-    TaskFailureDetails, TaskId,
+    ActivityOptions, ContinueAsNew, GuestFault, InstanceId, Json, ModuleHash, RuntimeState, RuntimeStatus,
+    ScheduleDefinition, ScheduleId, TaskFailureDetails, TaskId,
 };
 use durance_store::{MemoryStore, TaskHubStore};
 use durance_taskhub::{
-    ActivityCall, Clock, ExecutorError, FunctionExecutor, OrchestrationClient, OrchestrationStatus, OrchestratorRun,
-    Progress, SharedState, StartAnswer, StartOptions, SystemClock, TaskHub, TaskHubSettings, TimerCall,
-    TimerFunction,
+    ActivityCall, Clock, ExecutorError, FunctionExecutor, OrchestrationClient, OrchestrationStatus,
+    OrchestratorRun, Progress, SharedState, StartAnswer, StartOptions, SystemClock, TaskHub, TaskHubSettings,
+    TimerCall, TimerFunction,
 };
 use futures_util::future::BoxFuture;
 use std::{
