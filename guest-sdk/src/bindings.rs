@@ -8,7 +8,7 @@ wit_bindgen::generate!({
 });
 
 mod exports {
-    use super::{Failure, Guest, HttpRequest, HttpResponse, Json};
+    use super::{Failure, Guest, HttpRequest, HttpResponse, Json, TimerInfo};
     use crate::function;
 
     struct FunctionApp;
@@ -28,6 +28,10 @@ mod exports {
 
         fn run_activity(function: String, input: Json) -> Result<Json, Failure> {
             function::run_activity(&function, &input)
+        }
+
+        fn run_timer(function: String, timer: TimerInfo) -> Result<(), Failure> {
+            function::run_timer(&function, timer)
         }
     }
 

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use crate::Failure;
-use crate::bindings::{HttpRequest, HttpResponse};
+use crate::bindings::{self, HttpRequest, HttpResponse};
 use crate::error::{Error, Result};
 use crate::request::Request;
 use crate::response::Response;
+use crate::timer::TimerInfo;
 
 /// A function that the host may call.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ enum Role {
     Http(HttpTrigger, fn(Request) -> Result<Response>),
     Orchestrator(fn(&str) -> Result<String>),
     Activity(fn(&str) -> Result<String>),
+    Timer(TimerTrigger, fn(TimerInfo) -> Result<()>),
 }
 
 /// The settings of an HTTP trigger, as the host wants them described.
@@ -32,6 +34,31 @@ pub struct HttpTrigger {
     pub methods: &'static [&'static str],
     /// `anonymous`, `function` or `admin`.
     pub auth_level: &'static str,
+}
+
+/// The settings of a timer trigger, as the host wants them described.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TimerTrigger {
+    /// A cron expression of six fields, or of five.
+    pub schedule: &'static str,
+    /// In the IANA database; none means UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<&'static str>,
+    /// `skip`, `queue`, `allow` or `terminate`; none means `skip`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<&'static str>,
+    /// How old a missed tick may be to be made up for; none means 60.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub catch_up_seconds: Option<u64>,
+}
+
+/// The settings of a trigger.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Trigger {
+    Http(&'static HttpTrigger),
+    Timer(&'static TimerTrigger),
 }
 
 inventory::collect!(Function);
@@ -59,11 +86,18 @@ impl Function {
         Self { name, role }
     }
 
+    /// A function that is called at certain times.
+    pub const fn timer(name: &'static str, trigger: TimerTrigger, run: fn(TimerInfo) -> Result<()>) -> Self {
+        let role = Role::Timer(trigger, run);
+        Self { name, role }
+    }
+
     fn describe(&'static self) -> Description {
         let (kind, trigger) = match &self.role {
-            Role::Http(trigger, _) => ("httpTrigger", Some(trigger)),
+            Role::Http(trigger, _) => ("httpTrigger", Some(Trigger::Http(trigger))),
             Role::Orchestrator(_) => ("orchestrationTrigger", None),
             Role::Activity(_) => ("activityTrigger", None),
+            Role::Timer(trigger, _) => ("timerTrigger", Some(Trigger::Timer(trigger))),
         };
         let name = self.name;
         Description { name, kind, trigger }
@@ -81,7 +115,7 @@ struct Description {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(flatten)]
-    trigger: Option<&'static HttpTrigger>,
+    trigger: Option<Trigger>,
 }
 
 /// Every function of this component in the order of their names, as the contract's JSON.
@@ -95,7 +129,7 @@ pub(crate) fn describe() -> String {
 pub(crate) fn handle_http(name: &str, request: HttpRequest) -> Result<HttpResponse, Failure> {
     let run = find(name, "HTTP function", |role| match role {
         Role::Http(_, run) => Some(*run),
-        Role::Orchestrator(_) | Role::Activity(_) => None,
+        _ => None,
     })?;
     let response = run(request.into()).or_else(|error| error.into_problem().map(Response::from))?;
     Ok(response.into())
@@ -104,7 +138,7 @@ pub(crate) fn handle_http(name: &str, request: HttpRequest) -> Result<HttpRespon
 pub(crate) fn run_orchestrator(name: &str, input: &str) -> Result<String, Failure> {
     let run = find(name, "orchestrator", |role| match role {
         Role::Orchestrator(run) => Some(*run),
-        Role::Http(..) | Role::Activity(_) => None,
+        _ => None,
     })?;
     Ok(run(input)?)
 }
@@ -112,9 +146,17 @@ pub(crate) fn run_orchestrator(name: &str, input: &str) -> Result<String, Failur
 pub(crate) fn run_activity(name: &str, input: &str) -> Result<String, Failure> {
     let run = find(name, "activity", |role| match role {
         Role::Activity(run) => Some(*run),
-        Role::Http(..) | Role::Orchestrator(_) => None,
+        _ => None,
     })?;
     Ok(run(input)?)
+}
+
+pub(crate) fn run_timer(name: &str, timer: bindings::TimerInfo) -> Result<(), Failure> {
+    let run = find(name, "timer-triggered function", |role| match role {
+        Role::Timer(_, run) => Some(*run),
+        _ => None,
+    })?;
+    Ok(run(timer.into())?)
 }
 
 fn find<F>(name: &str, kind: &str, runner: fn(&Role) -> Option<F>) -> Result<F> {

@@ -41,6 +41,7 @@ mod request;
 mod response;
 mod run;
 mod task;
+mod timer;
 
 pub use activity::ActivityContext;
 pub use bindings::durance::functions::orchestration_client::{
@@ -51,7 +52,7 @@ pub use bindings::durance::functions::orchestration_context::ParentInstance;
 pub use bindings::durance::functions::types::{Cause, Failure, RuntimeStatus};
 pub use client::{ClientError, OrchestrationClient};
 pub use context::OrchestrationContext;
-pub use durance_sdk_macros::{activity, http_trigger, orchestrator};
+pub use durance_sdk_macros::{activity, http_trigger, orchestrator, timer_trigger};
 pub use error::{Error, Result};
 pub use futures_util::future::{Either, join_all, select, try_join_all};
 pub use options::{ActivityOptions, FireAt, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents};
@@ -60,6 +61,7 @@ pub use request::Request;
 pub use response::Response;
 pub use serde_json::{Value, json};
 pub use task::Task;
+pub use timer::TimerInfo;
 
 /// A JSON text that is passed on as it was read: its numbers, spaces and order of members stay.
 pub type RawJson = Box<serde_json::value::RawValue>;
@@ -69,8 +71,8 @@ pub mod prelude {
     pub use crate::{
         ActivityContext, ActivityOptions, Either, Error, IfExists, OrchestrationClient, OrchestrationContext,
         Problem, RawJson, Request, Response, Result, RetryPolicy, StartOptions, StartOutcome,
-        SubOrchestrationOptions, Value, activity, http_trigger, join_all, json, orchestrator, select,
-        try_join_all,
+        SubOrchestrationOptions, TimerInfo, Value, activity, http_trigger, join_all, json, orchestrator,
+        select, timer_trigger, try_join_all,
     };
     pub use std::time::Duration;
 }
@@ -78,8 +80,8 @@ pub mod prelude {
 /// What the attribute macros write; not for use by hand, and it may change at any time.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::function::{Function, HttpTrigger};
-    pub use crate::run::{run_activity, run_http, run_orchestrator};
+    pub use crate::function::{Function, HttpTrigger, TimerTrigger};
+    pub use crate::run::{run_activity, run_http, run_orchestrator, run_timer};
     pub use inventory;
     pub use serde::de::IgnoredAny as IgnoredInput;
 }

@@ -21,6 +21,14 @@ pub fn run_http(function: impl Future<Output = Result<Response>>) -> Result<Resp
     run_at_once(function)
 }
 
+/// Runs a timer-triggered function.
+///
+/// # Errors
+/// Those of the function, and `NotReady` when it awaits what only an orchestrator can.
+pub fn run_timer<O>(function: impl Future<Output = Result<O>>) -> Result<()> {
+    run_at_once(function).map(drop)
+}
+
 /// Runs an activity on a JSON text.
 ///
 /// # Errors

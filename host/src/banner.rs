@@ -42,11 +42,18 @@ impl fmt::Display for Banner<'_> {
                 FunctionKind::HttpTrigger => self.url_of(function),
                 FunctionKind::OrchestrationTrigger => "orchestrationTrigger".to_owned(),
                 FunctionKind::ActivityTrigger => "activityTrigger".to_owned(),
+                FunctionKind::TimerTrigger => timer(function),
             };
             writeln!(f, "  {}: {trigger}", function.name)?;
         }
         Ok(())
     }
+}
+
+fn timer(function: &FunctionManifest) -> String {
+    let schedule = function.schedule.as_deref().unwrap_or_default();
+    let zone = function.time_zone.as_deref().map_or(String::new(), |zone| format!(" {zone}"));
+    format!("timerTrigger [{schedule}]{zone}")
 }
 
 impl Banner<'_> {

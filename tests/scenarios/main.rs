@@ -17,4 +17,5 @@ mod pinning;
 mod policies;
 mod samples;
 mod sandbox;
+mod schedules;
 mod singleton;

@@ -4,9 +4,10 @@ use proc_macro2::TokenStream;
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{LitStr, Token, parenthesized};
+use syn::{LitInt, LitStr, Token, parenthesized};
 
 const METHODS: [&str; 9] = ["get", "head", "post", "put", "patch", "delete", "options", "trace", "connect"];
+const OVERLAP_POLICIES: [&str; 4] = ["skip", "queue", "allow", "terminate"];
 const AUTH_LEVELS: [&str; 3] = ["anonymous", "function", "admin"];
 
 /// The arguments of `#[orchestrator]` and `#[activity]`.
@@ -63,6 +64,42 @@ impl HttpTriggerArguments {
     }
 }
 
+/// The arguments of `#[timer_trigger]`.
+#[derive(Default)]
+pub(crate) struct TimerTriggerArguments {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) schedule: Option<LitStr>,
+    pub(crate) time_zone: Option<LitStr>,
+    pub(crate) overlap: Option<LitStr>,
+    pub(crate) catch_up_seconds: Option<LitInt>,
+}
+
+impl TimerTriggerArguments {
+    pub(crate) fn parse(tokens: TokenStream) -> syn::Result<Self> {
+        let mut arguments = Self::default();
+        let parser = syn::meta::parser(|meta| {
+            if meta.path.is_ident("name") {
+                set_once(&meta, &mut arguments.name, function_name)
+            } else if meta.path.is_ident("schedule") {
+                set_once(&meta, &mut arguments.schedule, schedule)
+            } else if meta.path.is_ident("time_zone") {
+                set_once(&meta, &mut arguments.time_zone, text)
+            } else if meta.path.is_ident("overlap") {
+                set_once(&meta, &mut arguments.overlap, overlap)
+            } else if meta.path.is_ident("catch_up_seconds") {
+                set_once(&meta, &mut arguments.catch_up_seconds, seconds)
+            } else {
+                Err(meta.error(
+                    "unknown argument of #[timer_trigger]; there are `name = \"…\"`, `schedule = \"…\"`, \
+                     `time_zone = \"…\"`, `overlap = \"…\"` and `catch_up_seconds = …`",
+                ))
+            }
+        });
+        parser.parse2(tokens)?;
+        Ok(arguments)
+    }
+}
+
 fn set_once<T>(
     meta: &ParseNestedMeta<'_>,
     slot: &mut Option<T>,
@@ -105,6 +142,30 @@ fn route(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
     Ok(route)
 }
 
+fn text(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
+    meta.value()?.parse()
+}
+
+/// The host knows what is in the fields; here it is only whether there are as many as there may be.
+fn schedule(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
+    let schedule = text(meta)?;
+    let expression = schedule.value();
+    if expression.starts_with('@') || matches!(expression.split_whitespace().count(), 5 | 6) {
+        return Ok(schedule);
+    }
+    let message = "a schedule has six fields: second, minute, hour, day of month, month, day of week; or five, without the second";
+    Err(syn::Error::new(schedule.span(), message))
+}
+
+fn overlap(meta: &ParseNestedMeta<'_>) -> syn::Result<LitStr> {
+    one_of(text(meta)?, "overlap policy", &OVERLAP_POLICIES)
+}
+
+fn seconds(meta: &ParseNestedMeta<'_>) -> syn::Result<LitInt> {
+    let seconds: LitInt = meta.value()?.parse()?;
+    seconds.base10_parse::<u64>().map(|_| seconds)
+}
+
 fn methods(meta: &ParseNestedMeta<'_>) -> syn::Result<Vec<LitStr>> {
     let list;
     parenthesized!(list in meta.input);
@@ -145,6 +206,19 @@ mod tests {
         assert_eq!(arguments.route.map(|route| route.value()).as_deref(), Some("a/{b?}"));
         let methods: Vec<_> = arguments.methods.iter().flatten().map(LitStr::value).collect();
         assert_eq!(methods, ["get", "post"]);
+    }
+
+    #[test]
+    fn arguments_of_a_timer_are_read_or_refused() {
+        let tokens =
+            quote!(schedule = "0 */5 * * * *", time_zone = "UTC", overlap = "Queue", catch_up_seconds = 5);
+        let arguments = TimerTriggerArguments::parse(tokens).expect("right");
+        assert_eq!(arguments.overlap.map(|overlap| overlap.value()).as_deref(), Some("queue"));
+        let refusal =
+            |tokens| TimerTriggerArguments::parse(tokens).map(|_| ()).expect_err("wrong").to_string();
+        assert!(refusal(quote!(schedule = "* *")).contains("six fields"));
+        assert!(refusal(quote!(overlap = "maybe")).contains("`skip`, `queue`"));
+        assert!(refusal(quote!(every = 5)).contains("`catch_up_seconds = …`"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{FnArg, Ident, ItemFn, LitStr, ReturnType, Type};
 
-use crate::arguments::{HttpTriggerArguments, NameArgument};
+use crate::arguments::{HttpTriggerArguments, NameArgument, TimerTriggerArguments};
 
 pub(crate) fn http_trigger(arguments: &HttpTriggerArguments, function: &ItemFn) -> syn::Result<TokenStream> {
     let shape = "an HTTP function takes nothing, (request: Request) or (request: Request, client: OrchestrationClient)";
@@ -64,6 +64,45 @@ pub(crate) fn activity(arguments: &NameArgument, function: &ItemFn) -> syn::Resu
             })
         })
     }))
+}
+
+pub(crate) fn timer_trigger(
+    arguments: &TimerTriggerArguments,
+    function: &ItemFn,
+) -> syn::Result<TokenStream> {
+    let shape = "a timer-triggered function takes nothing, (timer: TimerInfo) or (timer: TimerInfo, client: OrchestrationClient)";
+    let parameters = checked_parameters(function, 0..=2, shape)?;
+    let Some(schedule) = &arguments.schedule else {
+        let message = "say when the function is called: `schedule = \"0 */5 * * * *\"`";
+        return Err(syn::Error::new_spanned(&function.sig.ident, message));
+    };
+    let name = name_or_default(arguments.name.as_ref(), function);
+    let time_zone = option(arguments.time_zone.as_ref());
+    let overlap = option(arguments.overlap.as_ref());
+    let catch_up = option(arguments.catch_up_seconds.as_ref());
+    let values = [quote!(_timer), quote!(::durance_sdk::OrchestrationClient::new())];
+    let call = call(function, values.into_iter().take(parameters));
+    Ok(register(quote! {
+        ::durance_sdk::__private::Function::timer(
+            #name,
+            ::durance_sdk::__private::TimerTrigger {
+                schedule: #schedule,
+                time_zone: #time_zone,
+                overlap: #overlap,
+                catch_up_seconds: #catch_up,
+            },
+            |_timer| ::durance_sdk::__private::run_timer(async move {
+                #call
+            }),
+        )
+    }))
+}
+
+fn option<T: ToTokens>(value: Option<&T>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
 }
 
 fn register(function: TokenStream) -> TokenStream {
@@ -164,6 +203,15 @@ mod tests {
         );
         let refusal = refusal(activity(&NameArgument::default(), &function));
         assert_eq!(refusal, "an activity takes nothing, (input: T) or (input: T, context: ActivityContext)");
+    }
+
+    #[test]
+    fn timer_without_a_schedule_is_refused() {
+        let function = parse_quote!(
+            fn tick() {}
+        );
+        let refusal = refusal(timer_trigger(&TimerTriggerArguments::default(), &function));
+        assert!(refusal.contains("`schedule = \"0 */5 * * * *\"`"), "{refusal}");
     }
 
     #[test]

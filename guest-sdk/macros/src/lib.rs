@@ -7,7 +7,7 @@
 mod arguments;
 mod expand;
 
-use arguments::{HttpTriggerArguments, NameArgument};
+use arguments::{HttpTriggerArguments, NameArgument, TimerTriggerArguments};
 use proc_macro::TokenStream;
 use syn::{ItemFn, parse_macro_input};
 
@@ -48,6 +48,25 @@ pub fn activity(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = parse_macro_input!(item as ItemFn);
     let expanded = NameArgument::parse("activity", arguments.into())
         .and_then(|arguments| expand::activity(&arguments, &function));
+    with_function(&function, expanded)
+}
+
+/// Calls a function at certain times.
+///
+/// Shape: `#[timer_trigger(name = "Cleanup", schedule = "0 */5 * * * *", time_zone = "Europe/Berlin", overlap = "queue",
+/// catch_up_seconds = 300)]` on `fn` or `async fn` with no parameter, `(timer: TimerInfo)` or `(timer: TimerInfo, client:
+/// OrchestrationClient)`, that returns nothing or a `Result`.
+///
+/// `schedule` is a cron expression: second, minute, hour, day of month, month, day of week; or without the second.
+/// Defaults: `name` is the Rust function's name, `time_zone` is UTC, `overlap` is `"skip"` (a tick is left out while the
+/// call before has not ended; the others are `"queue"`, `"allow"` and `"terminate"`), `catch_up_seconds` is 60.
+///
+/// Guarantee: each tick that is not left out is called at least once; after a crash again, with the same time.
+#[proc_macro_attribute]
+pub fn timer_trigger(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let function = parse_macro_input!(item as ItemFn);
+    let expanded = TimerTriggerArguments::parse(arguments.into())
+        .and_then(|arguments| expand::timer_trigger(&arguments, &function));
     with_function(&function, expanded)
 }
 

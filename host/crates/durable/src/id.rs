@@ -74,9 +74,7 @@ impl InstanceId {
     /// `count` is 0.
     #[must_use]
     pub fn partition(&self, count: u16) -> PartitionId {
-        let hash = xxhash_rust::xxh3::xxh3_64(self.0.as_bytes());
-        let index = hash % u64::from(count);
-        PartitionId(u16::try_from(index).expect("a remainder is less than its divisor"))
+        PartitionId::of(&self.0, count)
     }
 }
 
@@ -127,6 +125,14 @@ impl FromStr for ExecutionId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PartitionId(pub u16);
+
+impl PartitionId {
+    /// The partition of an id; `count` must not be 0.
+    pub(crate) fn of(id: &str, count: u16) -> Self {
+        let index = xxhash_rust::xxh3::xxh3_64(id.as_bytes()) % u64::from(count);
+        Self(u16::try_from(index).expect("a remainder is less than its divisor"))
+    }
+}
 
 /// The content of a component: the SHA-256 of its bytes.
 ///

@@ -16,6 +16,7 @@ mod json;
 mod record;
 mod retry;
 mod runtime_state;
+mod schedule;
 mod start;
 mod time;
 
@@ -33,6 +34,12 @@ pub use retry::{InvalidRetryPolicy, RetryPolicy};
 pub use runtime_state::{
     ACTIONS_MAX, BeginTurn, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NAME_BYTES_MAX,
     NonDeterminism, Outcome, RuntimeState, TURN_BYTES_MAX,
+};
+pub use schedule::{
+    CATCH_UP_DEFAULT, INTERVAL_MIN, InvalidSchedule, InvalidScheduleId, InvalidTiming, ON_TIME,
+    OverlapPolicy, QUEUED_TICKS_MAX, RunOutcome, RunningTick, SCHEDULE_ID_CHARS_MAX, ScheduleDefinition,
+    ScheduleId, ScheduleRecord, ScheduleTarget, ScheduledRun, TICKS_AT_ONCE_MAX, TickDecision, Timing,
+    UnknownOverlapPolicy,
 };
 pub use start::{IfExists, StartDecision, UnknownIfExists, decide_start};
 pub use time::Timestamp;

@@ -35,4 +35,19 @@ impl Timestamp {
     pub fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// The same point in the calendar.
+    ///
+    /// # Panics
+    /// Never: the calendar goes on beyond the end of this type.
+    #[must_use]
+    pub fn to_calendar(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_nanosecond(i128::from(self.0)).expect("the year 2554 is in the calendar")
+    }
+
+    /// The same point; none if it is before 1970 or after the year 2554.
+    #[must_use]
+    pub fn from_calendar(time: jiff::Timestamp) -> Option<Self> {
+        u64::try_from(time.as_nanosecond()).ok().map(Self)
+    }
 }

@@ -75,6 +75,10 @@ mod tests {
             route: route.map(str::to_owned),
             methods: methods.iter().map(ToString::to_string).collect(),
             auth_level: AuthLevel::Admin,
+            schedule: None,
+            time_zone: None,
+            overlap: None,
+            catch_up_seconds: None,
         };
         let (definition, function) = route(&manifest(None, &["get", "Post"]));
         assert_eq!((&*definition.function, definition.template.as_str()), ("Hello", "Hello"));

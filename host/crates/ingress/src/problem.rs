@@ -7,7 +7,7 @@ use crate::{
     query::QueryError,
     response::{self, HttpResponse},
 };
-use durance_durable::{InvalidInstanceId, InvalidJson};
+use durance_durable::{InvalidInstanceId, InvalidJson, InvalidScheduleId};
 use durance_taskhub::{ClientError, Holder};
 use durance_wasm::InvokeError;
 use http::{
@@ -207,6 +207,12 @@ impl From<InvalidInstanceId> for Problem {
     }
 }
 
+impl From<InvalidScheduleId> for Problem {
+    fn from(error: InvalidScheduleId) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error.to_string())
+    }
+}
+
 impl From<InvalidJson> for Problem {
     fn from(error: InvalidJson) -> Self {
         Self::new(StatusCode::BAD_REQUEST, format!("the body is {error}"))
@@ -231,7 +237,12 @@ impl From<ClientError> for Problem {
             ClientError::InvalidArgument(_) | ClientError::UnknownOrchestrator { .. } => {
                 Self::new(StatusCode::BAD_REQUEST, detail)
             }
-            ClientError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            ClientError::NotFound(_) | ClientError::ScheduleNotFound(_) => {
+                Self::new(StatusCode::NOT_FOUND, detail)
+            }
+            ClientError::ScheduleExists(_) | ClientError::ScheduleOfFunction(_) => {
+                Self::new(StatusCode::CONFLICT, detail)
+            }
             ClientError::Finished { .. } => Self::new(StatusCode::GONE, detail),
             ClientError::NotFinished { .. } => Self::new(StatusCode::PRECONDITION_FAILED, detail),
             ClientError::IdempotencyMismatch => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
@@ -268,11 +279,15 @@ mod tests {
     #[test]
     fn client_errors_have_the_statuses_of_the_model() {
         let instance = || InstanceId::new("a").unwrap();
+        let schedule = || durance_durable::ScheduleId::new("s").unwrap();
         let status = durance_durable::RuntimeStatus::Running;
         let table = [
             (ClientError::InvalidArgument(String::new()), 400, ""),
             (ClientError::UnknownOrchestrator { name: String::new(), known: vec![] }, 400, ""),
             (ClientError::NotFound(instance()), 404, ""),
+            (ClientError::ScheduleNotFound(schedule()), 404, ""),
+            (ClientError::ScheduleExists(schedule()), 409, ""),
+            (ClientError::ScheduleOfFunction(schedule()), 409, ""),
             (ClientError::Finished { instance: instance(), status }, 410, ""),
             (ClientError::NotFinished { instance: instance(), status }, 412, ""),
             (ClientError::IdempotencyMismatch, 422, ""),

@@ -5,7 +5,9 @@ use crate::{
     TaskHubView,
     rows::{Opening, Reader, Rows, WriteBatch, check_lease, decide, open_hub, read_opening},
 };
-use durance_durable::{ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, Turn};
+use durance_durable::{
+    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, ScheduleId, ScheduleRecord, Turn,
+};
 use parking_lot::Mutex;
 use std::fmt;
 
@@ -129,6 +131,10 @@ impl<S: HubStore> TaskHubView for S {
 
     fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError> {
         self.view().previous_generations(id)
+    }
+
+    fn schedules(&self) -> Result<Vec<(ScheduleId, ScheduleRecord)>, StoreError> {
+        self.view().schedules()
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {

@@ -15,6 +15,7 @@ mod hub;
 mod memory;
 mod operation;
 mod rows;
+mod schedule;
 mod store;
 
 pub use embedded::{EmbeddedStore, RepairReport, StoreOptions, repair};
@@ -23,6 +24,7 @@ pub use operation::{
     Holder, IdempotencyKey, Operation, Outcome, PurgeOutcome, RetryTask, SendEvent, SendOutcome,
     StartOutcome, StartRequest, TurnOutcome, TurnWrite,
 };
+pub use schedule::{RunWith, ScheduleChange, ScheduleOutcome, ScheduleWrite, ScheduleWritten};
 pub use store::{
     Fence, Lease, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError,
     TaskHubStore, TaskHubView,

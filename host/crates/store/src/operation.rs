@@ -1,5 +1,6 @@
 //! What a store can be asked to write, and what it answers.
 
+use crate::{ScheduleOutcome, ScheduleWrite};
 use durance_durable::{
     ExecutionId, HistoryEvent, IfExists, InstanceId, Json, Message, ModuleHash, Parent, RuntimeStatus,
     TaskId, Timestamp, Token, TurnCommit,
@@ -20,6 +21,8 @@ pub enum Operation {
     Retry(RetryTask),
     /// Deletes a finished instance, its kept generations and all their histories.
     Purge(InstanceId),
+    /// Changes a schedule.
+    Schedule(ScheduleWrite),
     /// Deletes what was kept for a time that is over at `now`: idempotency keys. At most a few thousand rows a call.
     Sweep {
         /// The present.
@@ -43,6 +46,8 @@ pub enum Outcome {
     },
     /// To `Purge`.
     Purge(PurgeOutcome),
+    /// To `Schedule`.
+    Schedule(ScheduleOutcome),
     /// To `Sweep`: how many rows were deleted.
     Sweep {
         /// Rows.

@@ -3,7 +3,7 @@
 use crate::{Operation, Outcome};
 use durance_durable::{
     ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Message, PartitionId, RuntimeStatus,
-    ScheduleTask, TaskId, Timestamp, Token, Turn,
+    ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Token, Turn,
 };
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -83,6 +83,12 @@ pub trait TaskHubView {
     /// # Errors
     /// The store cannot be read.
     fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError>;
+
+    /// All schedules, in the order of their ids (by bytes).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn schedules(&self) -> Result<Vec<(ScheduleId, ScheduleRecord)>, StoreError>;
 
     /// One page of instances, in the order of their ids (by bytes).
     ///

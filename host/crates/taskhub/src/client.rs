@@ -1,7 +1,7 @@
 //! The orchestration client: what functions and the management API ask of a task hub.
 
 use crate::{InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot, engine::Engine};
-use durance_durable::{HistoryEvent, IfExists, InstanceId, Json, RuntimeStatus, Token};
+use durance_durable::{HistoryEvent, IfExists, InstanceId, Json, RuntimeStatus, ScheduleId, Token};
 use durance_store::{Holder, ListQuery, PurgeOutcome, StoreError};
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 /// Guarantee: what a method has answered is durable.
 #[derive(Debug, Clone)]
 pub struct OrchestrationClient {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
 }
 
 /// How to start an orchestration.
@@ -75,6 +75,15 @@ pub enum ClientError {
         /// Where it stands.
         status: RuntimeStatus,
     },
+    /// There is no schedule of this id.
+    #[error("there is no schedule with ID '{0}'")]
+    ScheduleNotFound(ScheduleId),
+    /// There is a schedule of this id.
+    #[error("a schedule with ID '{0}' already exists")]
+    ScheduleExists(ScheduleId),
+    /// The schedule follows a function's code.
+    #[error("the schedule '{0}' is that of a timer-triggered function: change the function instead")]
+    ScheduleOfFunction(ScheduleId),
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used before, for another request; use a new key for each request")]
     IdempotencyMismatch,

@@ -5,6 +5,7 @@ use crate::{
     activities::Activities,
     committer::{Committer, NotCommitted},
     partition::{Delivered, Delivery, Hot, Partition},
+    schedules::Schedules,
     stuck::StuckInstances,
     timers::Timers,
     turn,
@@ -30,6 +31,7 @@ pub(crate) struct Engine {
     pub(crate) activities: Activities,
     pub(crate) watchers: Watchers,
     pub(crate) stuck: StuckInstances,
+    pub(crate) schedules: Schedules,
     pub(crate) turns: Semaphore,
     pub(crate) commit_timeout: Duration,
     operations: Arc<Semaphore>,
@@ -65,6 +67,7 @@ impl Engine {
             activities: Activities::new(settings.concurrent_activities),
             watchers: Watchers::default(),
             stuck: StuckInstances::default(),
+            schedules: Schedules::default(),
             turns: Semaphore::new(settings.concurrent_turns),
             commit_timeout: settings.commit_timeout,
             operations: Arc::new(Semaphore::new(settings.concurrent_operations)),
@@ -166,6 +169,11 @@ impl Engine {
 
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    /// Becomes true when the hub is being closed.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
     }
 
     /// Waits, but not once the hub is being closed.

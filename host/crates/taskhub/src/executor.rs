@@ -1,5 +1,6 @@
 //! What the engine needs of whatever runs the functions: the only arrow that points up.
 
+use crate::{TimerCall, TimerFunction};
 use durance_durable::{
     ExecutionId, InstanceId, Json, ModuleHash, RuntimeState, ScheduleTask, TaskFailureDetails,
 };
@@ -37,6 +38,21 @@ pub trait FunctionExecutor: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// The guest failed, or the host could not run it.
     fn activity(&self, call: ActivityCall) -> BoxFuture<'_, Result<Json, TaskFailureDetails>>;
+
+    /// The app's timer-triggered functions.
+    fn timer_functions(&self) -> Vec<TimerFunction> {
+        Vec::new()
+    }
+
+    /// Runs a timer-triggered function. Dropping the future stops it.
+    ///
+    /// # Errors
+    /// The guest failed, or the host could not run it.
+    fn timer(&self, call: TimerCall) -> BoxFuture<'_, Result<(), TaskFailureDetails>> {
+        let message = format!("there is no timer-triggered function '{}'", call.function);
+        let failure = TaskFailureDetails::non_retriable("UnknownFunction", message);
+        Box::pin(std::future::ready(Err(failure)))
+    }
 }
 
 /// One run of an orchestrator: its guest, suspended between turns.

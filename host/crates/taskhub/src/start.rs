@@ -106,7 +106,7 @@ impl Engine {
         .await
     }
 
-    fn take_effect_of_start(self: &Arc<Self>, outcome: &StartOutcome) {
+    pub(crate) fn take_effect_of_start(self: &Arc<Self>, outcome: &StartOutcome) {
         let StartOutcome::Started { holder, terminated, messages } = outcome else { return };
         tracing::info!(instance_id = %holder.instance, execution_id = %holder.execution, "orchestration started");
         if let Some(execution) = terminated {

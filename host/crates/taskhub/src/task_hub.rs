@@ -57,7 +57,9 @@ impl TaskHub {
         for partition in std::mem::take(&mut self.partitions) {
             waiting.extend(self.engine.store.recover(partition)?);
         }
+        self.engine.load_schedules()?;
         self.engine.go_on(waiting)?;
+        self.background.spawn(Arc::clone(&self.engine).begin_schedules());
         self.background.spawn(fire_timers(Arc::clone(&self.engine)));
         self.background.spawn(sweep(Arc::clone(&self.engine)));
         let engine = Arc::clone(&self.engine);
@@ -88,6 +90,7 @@ impl TaskHub {
             clock.sleep_until(clock.now().saturating_add(DRAIN_LOOK)).await;
         }
         self.engine.activities.stop_all();
+        self.engine.schedules.stop_all();
         self.engine.partitions.iter().for_each(Partition::clear);
         let engine = Arc::clone(&self.engine);
         // Joins the committer's thread: blocking.
@@ -99,7 +102,9 @@ impl TaskHub {
 
 impl Engine {
     fn is_idle(&self) -> bool {
-        self.activities.is_idle() && self.partitions.iter().all(Partition::is_idle)
+        self.activities.is_idle()
+            && self.schedules.is_idle()
+            && self.partitions.iter().all(Partition::is_idle)
     }
 
     fn go_on(self: &Arc<Self>, waiting: Vec<Recovered>) -> Result<(), StoreError> {

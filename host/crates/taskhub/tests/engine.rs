@@ -4,6 +4,8 @@
 
 #[path = "engine/faults.rs"]
 mod faults;
+#[path = "engine/schedules.rs"]
+mod schedules;
 mod support;
 
 use durance_durable::{

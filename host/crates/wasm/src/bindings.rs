@@ -48,11 +48,24 @@ pub(crate) struct HttpResponse {
     pub(crate) body: Vec<u8>,
 }
 
+/// `timer-info`.
+#[derive(Clone, Copy, ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct TimerInfo {
+    #[component(name = "scheduled-time")]
+    pub(crate) scheduled_time: u64,
+    #[component(name = "is-past-due")]
+    pub(crate) is_past_due: bool,
+}
+
 /// Parameters and result of `handle-http`.
 pub(crate) type HandleHttpParams<'a> = (&'a str, HttpRequest<'a>);
 pub(crate) type HandleHttpResult = (Result<HttpResponse, types::Failure>,);
 /// Parameters and result of `run-activity` and `run-orchestrator`.
 pub(crate) type RunParams<'a> = (&'a str, &'a str);
 pub(crate) type RunResult = (Result<String, types::Failure>,);
+/// Parameters and result of `run-timer`.
+pub(crate) type RunTimerParams<'a> = (&'a str, TimerInfo);
+pub(crate) type RunTimerResult = (Result<(), types::Failure>,);
 /// Result of `describe`.
 pub(crate) type DescribeResult = (String,);

@@ -1,4 +1,4 @@
-//! What lives in the store of an HTTP function or an activity.
+//! What lives in the store of a function that is no orchestrator.
 
 use crate::{
     bindings::invocation,
@@ -19,6 +19,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 pub(crate) enum Trigger {
     Http { origin: String, route_parameters: Vec<(String, Option<String>)> },
     Activity(Box<ActivityCall>),
+    Timer,
 }
 
 pub(crate) struct CallState {
@@ -63,7 +64,7 @@ impl CallState {
 impl Wasi {
     fn new(shared: &Shared, function: &Arc<str>, invocation_id: Uuid, trigger: &Trigger) -> Self {
         let instance_id = match trigger {
-            Trigger::Http { .. } => None,
+            Trigger::Http { .. } | Trigger::Timer => None,
             Trigger::Activity(call) => Some(call.instance.as_str().into()),
         };
         let log = GuestLog::new(Arc::clone(function), instance_id, invocation_id, None, shared.log_limits());
@@ -118,20 +119,20 @@ impl invocation::Host for CallState {
     fn route_parameters(&mut self) -> wasmtime::Result<Vec<(String, Option<String>)>> {
         Ok(match &self.trigger {
             Trigger::Http { route_parameters, .. } => route_parameters.clone(),
-            Trigger::Activity(_) => Vec::new(),
+            Trigger::Activity(_) | Trigger::Timer => Vec::new(),
         })
     }
 
     fn attempt(&mut self) -> wasmtime::Result<u32> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } => 1,
+            Trigger::Http { .. } | Trigger::Timer => 1,
             Trigger::Activity(call) => call.attempt,
         })
     }
 
     fn idempotency_key(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } => None,
+            Trigger::Http { .. } | Trigger::Timer => None,
             Trigger::Activity(call) => {
                 Some(format!("{}/{}/{}", call.instance, call.execution, call.call.task))
             }
@@ -140,14 +141,14 @@ impl invocation::Host for CallState {
 
     fn instance_id(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } => None,
+            Trigger::Http { .. } | Trigger::Timer => None,
             Trigger::Activity(call) => Some(call.instance.to_string()),
         })
     }
 
     fn generation(&mut self) -> wasmtime::Result<Option<u64>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } => None,
+            Trigger::Http { .. } | Trigger::Timer => None,
             Trigger::Activity(call) => Some(call.generation),
         })
     }

@@ -87,7 +87,7 @@ impl CallState {
         let instance = instance(id)?;
         let origin = match &self.trigger {
             Trigger::Http { origin, .. } => origin,
-            Trigger::Activity(_) => &self.shared.settings.base_url,
+            Trigger::Activity(_) | Trigger::Timer => &self.shared.settings.base_url,
         };
         match self.shared.links.get() {
             Some(links) => Ok(links.links(origin, &instance).as_str().to_owned()),

@@ -1,7 +1,10 @@
 //! A component that is ready to be instantiated.
 
 use crate::{
-    bindings::{DescribeResult, HandleHttpParams, HandleHttpResult, RunParams, RunResult},
+    bindings::{
+        DescribeResult, HandleHttpParams, HandleHttpResult, RunParams, RunResult, RunTimerParams,
+        RunTimerResult,
+    },
     call_state::{CallState, Trigger},
     linker::Linkers,
     manifest::{self, FunctionKind, FunctionManifest},
@@ -41,6 +44,7 @@ pub(crate) struct Exports {
     pub(crate) handle_http: Option<ComponentExportIndex>,
     pub(crate) run_activity: Option<ComponentExportIndex>,
     pub(crate) run_orchestrator: Option<ComponentExportIndex>,
+    pub(crate) run_timer: Option<ComponentExportIndex>,
 }
 
 impl ReadyComponent {
@@ -63,6 +67,7 @@ impl ReadyComponent {
             handle_http: export(FunctionKind::HttpTrigger),
             run_activity: export(FunctionKind::ActivityTrigger),
             run_orchestrator: export(FunctionKind::OrchestrationTrigger),
+            run_timer: export(FunctionKind::TimerTrigger),
         };
         Ok(Self { hash, functions, calls, orchestrators, exports })
     }
@@ -103,6 +108,7 @@ impl ReadyComponent {
             FunctionKind::HttpTrigger => &self.exports.handle_http,
             FunctionKind::ActivityTrigger => &self.exports.run_activity,
             FunctionKind::OrchestrationTrigger => &self.exports.run_orchestrator,
+            FunctionKind::TimerTrigger => &self.exports.run_timer,
         };
         if export.is_some() {
             return Ok(());
@@ -131,6 +137,10 @@ impl ReadyComponent {
             let checked = instance.get_typed_func::<RunParams<'_>, RunResult>(&mut *store, index);
             checked.map_err(wrong(FunctionKind::OrchestrationTrigger))?;
         }
+        if let Some(index) = &self.exports.run_timer {
+            let checked = instance.get_typed_func::<RunTimerParams<'_>, RunTimerResult>(&mut *store, index);
+            checked.map_err(wrong(FunctionKind::TimerTrigger))?;
+        }
         Ok(())
     }
 
@@ -146,14 +156,14 @@ fn wrong_type(export: &str) -> String {
     format!("export `{export}` has another type than in the WIT package durance:functions")
 }
 
-/// A store for one call of an HTTP function or an activity. Whoever awaits the call bounds its time; a guest that
+/// A store for one call of a function that is no orchestrator. Whoever awaits the call bounds its time; a guest that
 /// computes gives way to others at each tick.
 pub(crate) fn call_store(pre: &InstancePre<CallState>, state: CallState) -> Store<CallState> {
     let mut store = Store::new(pre.engine(), state);
     let settings = &store.data().shared.settings;
     let bytes_max = match store.data().trigger {
         Trigger::Http { .. } => settings.response_body_bytes_max,
-        Trigger::Activity(_) => settings.value_bytes_max,
+        Trigger::Activity(_) | Trigger::Timer => settings.value_bytes_max,
     };
     store.set_hostcall_fuel(bytes_max.saturating_add(COPY_BYTES_EXTRA));
     store.limiter(|state: &mut CallState| -> &mut dyn ResourceLimiter { &mut state.limiter });

@@ -9,11 +9,13 @@ use crate::{
     http_function,
     orchestrator_run::{OrchestratorHost, WasmOrchestratorRun},
     shared::Shared,
+    timer_function,
 };
 use bytes::Bytes;
 use durance_durable::{Json, ModuleHash, TaskFailureDetails};
 use durance_taskhub::{
     ActivityCall, ExecutorError, FunctionExecutor, OrchestrationClient, OrchestratorRun, SharedState,
+    TimerCall, TimerFunction,
 };
 use futures_util::future::BoxFuture;
 use std::{
@@ -21,6 +23,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tokio::sync::Semaphore;
 
@@ -207,15 +210,20 @@ impl FunctionApp {
         let (component, name) = self.activity_component(&call).await?;
         let _slot = self.activities.acquire().await.expect("this semaphore is never closed");
         let timeout = call.call.options.timeout.unwrap_or(self.shared.settings.activity_timeout);
-        match tokio::time::timeout(timeout, activity_function::run(&self.shared, &component, name, call))
-            .await
-        {
-            Ok(result) => result,
-            Err(_) => {
-                let message = format!("the activity did not end within {} s", timeout.as_secs_f64());
-                Err(TaskFailureDetails::new("Timeout", message))
-            }
-        }
+        let run = activity_function::run(&self.shared, &component, name, call);
+        tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| Err(too_slow("activity", timeout)))
+    }
+
+    /// Timer-triggered functions share the places and the time-out of activities.
+    async fn run_timer(&self, call: TimerCall) -> Result<(), TaskFailureDetails> {
+        let Some(function) = self.function(FunctionKind::TimerTrigger, &call.function) else {
+            let message = format!("there is no timer-triggered function '{}'", call.function);
+            return Err(TaskFailureDetails::non_retriable("UnknownFunction", message));
+        };
+        let _slot = self.activities.acquire().await.expect("this semaphore is never closed");
+        let timeout = self.shared.settings.activity_timeout;
+        let run = timer_function::run(&self.shared, &function.component, Arc::clone(&function.name), &call);
+        tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| Err(too_slow("function", timeout)))
     }
 }
 
@@ -239,6 +247,21 @@ impl FunctionExecutor for FunctionApp {
     fn activity(&self, call: ActivityCall) -> BoxFuture<'_, Result<Json, TaskFailureDetails>> {
         Box::pin(self.run_activity(call))
     }
+
+    fn timer_functions(&self) -> Vec<TimerFunction> {
+        // What is wrong with one was said when its component was loaded.
+        let timers = self.functions.iter().filter_map(|function| function.manifest.timer().ok());
+        timers.flatten().collect()
+    }
+
+    fn timer(&self, call: TimerCall) -> BoxFuture<'_, Result<(), TaskFailureDetails>> {
+        Box::pin(self.run_timer(call))
+    }
+}
+
+fn too_slow(what: &str, timeout: Duration) -> TaskFailureDetails {
+    let message = format!("the {what} did not end within {} s", timeout.as_secs_f64());
+    TaskFailureDetails::new("Timeout", message)
 }
 
 fn list_functions(files: &[PathBuf], loaded: &[Arc<ReadyComponent>]) -> Vec<AppFunction> {

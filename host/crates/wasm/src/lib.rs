@@ -33,6 +33,7 @@ mod outbound;
 mod settings;
 mod shared;
 mod ticker;
+mod timer_function;
 
 pub use engine::TICK;
 pub use error::InvokeError;

@@ -1,7 +1,11 @@
 //! What a component says of itself: its functions.
 
+use durance_durable::{
+    CATCH_UP_DEFAULT, ScheduleDefinition, ScheduleId, ScheduleTarget, Timing, UnknownOverlapPolicy,
+};
+use durance_taskhub::TimerFunction;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 /// A function as its component describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +25,47 @@ pub struct FunctionManifest {
     /// Of an HTTP function: who may call it.
     #[serde(default)]
     pub auth_level: AuthLevel,
+    /// Of a timer-triggered function: when it is called, as a cron expression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// Of a timer-triggered function: whose calendar that is, by its name in the IANA database; none means UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Of a timer-triggered function: what a tick does while the call before has not ended; none means `skip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<String>,
+    /// Of a timer-triggered function: how old a missed tick may be to be made up for; none means 60.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catch_up_seconds: Option<u64>,
+}
+
+impl FunctionManifest {
+    /// The schedule of a timer-triggered function; none of another. The error says what is wrong with its settings.
+    pub(crate) fn timer(&self) -> Result<Option<TimerFunction>, String> {
+        if self.kind != FunctionKind::TimerTrigger {
+            return Ok(None);
+        }
+        let expression = self.schedule.as_deref().ok_or("it needs a schedule, like \"0 */5 * * * *\"")?;
+        let time_zone = self.time_zone.as_deref().unwrap_or("UTC");
+        let overlap = self.overlap.as_deref().map(str::parse).transpose();
+        let timing = Timing::Cron { expression: expression.into(), time_zone: time_zone.into() };
+        timing.check().map_err(|error| error.to_string())?;
+        let definition = ScheduleDefinition {
+            target: ScheduleTarget::Function,
+            timing,
+            overlap: overlap.map_err(|error: UnknownOverlapPolicy| error.to_string())?.unwrap_or_default(),
+            catch_up: self.catch_up_seconds.map_or(CATCH_UP_DEFAULT, Duration::from_secs),
+            start: None,
+            end: None,
+        };
+        let schedule = ScheduleId::new(&self.name).map_err(|error| error.to_string())?;
+        Ok(Some(TimerFunction { schedule, definition }))
+    }
+
+    fn has_timer_settings(&self) -> bool {
+        let texts = [&self.schedule, &self.time_zone, &self.overlap];
+        texts.into_iter().any(Option::is_some) || self.catch_up_seconds.is_some()
+    }
 }
 
 /// What calls a function.
@@ -34,6 +79,8 @@ pub enum FunctionKind {
     ActivityTrigger,
     /// A start of an orchestration.
     OrchestrationTrigger,
+    /// A time.
+    TimerTrigger,
 }
 
 /// Who may call an HTTP function.
@@ -51,7 +98,8 @@ pub enum AuthLevel {
 
 impl FunctionKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::HttpTrigger, Self::ActivityTrigger, Self::OrchestrationTrigger];
+    pub const ALL: [Self; 4] =
+        [Self::HttpTrigger, Self::ActivityTrigger, Self::OrchestrationTrigger, Self::TimerTrigger];
 
     /// The export of a component that runs functions of this kind.
     #[must_use]
@@ -60,6 +108,7 @@ impl FunctionKind {
             Self::HttpTrigger => "handle-http",
             Self::ActivityTrigger => "run-activity",
             Self::OrchestrationTrigger => "run-orchestrator",
+            Self::TimerTrigger => "run-timer",
         }
     }
 
@@ -70,6 +119,7 @@ impl FunctionKind {
             Self::HttpTrigger => "httpTrigger",
             Self::ActivityTrigger => "activityTrigger",
             Self::OrchestrationTrigger => "orchestrationTrigger",
+            Self::TimerTrigger => "timerTrigger",
         }
     }
 }
@@ -103,6 +153,10 @@ fn check(function: &FunctionManifest) -> Result<(), String> {
     if has_http_settings && function.kind != FunctionKind::HttpTrigger {
         return Err(format!("function '{name}' is a {} and has no route or methods", function.kind));
     }
+    if function.has_timer_settings() && function.kind != FunctionKind::TimerTrigger {
+        return Err(format!("function '{name}' is a {} and has no schedule", function.kind));
+    }
+    function.timer().map_err(|why| format!("function '{name}': {why}"))?;
     match function.methods.iter().find(|method| http::Method::from_bytes(method.as_bytes()).is_err()) {
         Some(method) => Err(format!("function '{name}' has the method {method:?}, which is none")),
         None => Ok(()),
@@ -118,11 +172,17 @@ mod tests {
         let text = r#"{"functions":[
             {"name":"Hello","type":"httpTrigger","route":"hello/{name?}","methods":["get"],"authLevel":"anonymous"},
             {"name":"Plain","type":"httpTrigger"},
-            {"name":"SayHello","type":"activityTrigger"}]}"#;
+            {"name":"SayHello","type":"activityTrigger"},
+            {"name":"Tick","type":"timerTrigger","schedule":"* * * * * *","timeZone":"Europe/Berlin","overlap":"queue","catchUpSeconds":5}]}"#;
         let functions = parse(text).unwrap();
         assert_eq!(functions[0].route.as_deref(), Some("hello/{name?}"));
         assert_eq!(functions[1].auth_level, AuthLevel::Function);
         assert_eq!(functions[2].kind, FunctionKind::ActivityTrigger);
+        assert!(functions[2].timer().unwrap().is_none());
+        let timer = functions[3].timer().unwrap().unwrap();
+        assert_eq!(timer.schedule.as_str(), "Tick");
+        assert_eq!(timer.definition.overlap, durance_durable::OverlapPolicy::Queue);
+        assert_eq!(timer.definition.catch_up, Duration::from_secs(5));
     }
 
     #[test]
@@ -136,7 +196,14 @@ mod tests {
         check(r#"{"functions":[{"name":"A","type":"queueTrigger"}]}"#, "unknown variant `queueTrigger`");
         check(r#"{"functions":[{"name":"A","type":"activityTrigger","retry":1}]}"#, "unknown field `retry`");
         check(r#"{"functions":[{"name":"A","type":"activityTrigger","route":"a"}]}"#, "no route");
-        check(r#"{"functions":[{"name":"A","type":"httpTrigger","methods":["G E T"]}]}"#, "which is none");
+        check(r#"{"functions":[{"name":"A","type":"activityTrigger","schedule":"@daily"}]}"#, "no schedule");
+        check(r#"{"functions":[{"name":"A","type":"timerTrigger"}]}"#, "it needs a schedule");
+        check(r#"{"functions":[{"name":"A","type":"timerTrigger","schedule":"* *"}]}"#, "six fields");
+        check(
+            r#"{"functions":[{"name":"A","type":"timerTrigger","schedule":"@daily","overlap":"maybe"}]}"#,
+            "'maybe' is none of skip",
+        );
+        check(r#"{"functions":[{"name":"A","type":"httpTrigger","methods:["G E T"]}]}"#, "which is none");
         check(r#"{"functions":[{"name":"a/b","type":"activityTrigger"}]}"#, "cannot be the name");
     }
 }

@@ -5,6 +5,7 @@
 
 mod operation;
 mod read;
+mod schedules;
 mod start;
 mod status;
 
@@ -56,6 +57,7 @@ impl ManagementApi {
                 let input = parse_json(&self.body_limits.read(body).await?)?;
                 self.start(request, &query, start::Start { function, instance, input }).await
             }
+            Operation::Schedules(operation) => self.schedules(request, &query, operation, body).await,
             Operation::List => self.list(&request.parts.headers, &query),
             Operation::Instance(instance, InstanceOperation::RaiseEvent(event)) => {
                 let data = parse_json(&self.body_limits.read(body).await?)?;

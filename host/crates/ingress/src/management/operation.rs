@@ -1,5 +1,6 @@
 //! Which operation a method and a path ask for.
 
+use super::schedules::ScheduleOperation;
 use crate::problem::Problem;
 use durance_durable::InstanceId;
 use http::Method;
@@ -16,6 +17,7 @@ pub(crate) enum Operation {
     Start { function: String, instance: Option<InstanceId> },
     List,
     Instance(InstanceId, InstanceOperation),
+    Schedules(ScheduleOperation),
 }
 
 /// An operation on one instance: what its links open.
@@ -46,6 +48,9 @@ impl Operation {
                 Ok(Self::Start { function: function.to_string(), instance: Some(InstanceId::new(id)?) })
             }
             [collection, id @ ..] if is(collection, "instances") => Self::on_instances(method, path, id),
+            [collection, id @ ..] if is(collection, "schedules") => {
+                ScheduleOperation::of(method, path, id).map(Self::Schedules)
+            }
             [name] if is(name, "makeprimary") => {
                 only_post(method, path)?;
                 Err(Problem::not_offered("makeprimary: one host drives the whole task hub"))
@@ -92,7 +97,7 @@ impl Operation {
         match self {
             Self::Instance(instance, _) => Some(instance),
             // No link starts anything.
-            Self::Start { .. } | Self::List => None,
+            Self::Start { .. } | Self::List | Self::Schedules(_) => None,
         }
     }
 
@@ -112,6 +117,7 @@ impl Operation {
             ],
             Self::Instance(_, InstanceOperation::Purge | InstanceOperation::RaiseEvent(_)) => &[],
             Self::Instance(_, _) => &["reason"],
+            Self::Schedules(operation) => operation.parameters(),
         };
         (COMMON, own)
     }
@@ -125,7 +131,7 @@ fn is(segment: &str, name: &str) -> bool {
     segment.eq_ignore_ascii_case(name)
 }
 
-fn only_post(method: &Method, path: &str) -> Result<(), Problem> {
+pub(super) fn only_post(method: &Method, path: &str) -> Result<(), Problem> {
     if method == Method::POST { Ok(()) } else { Err(Problem::wrong_method(path, "POST")) }
 }
 

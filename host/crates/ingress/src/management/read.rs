@@ -67,7 +67,7 @@ impl ManagementApi {
             created_from: query.time("createdTimeFrom")?,
             created_to: query.time("createdTimeTo")?,
             id_prefix: query.text("instanceIdPrefix").map(str::to_owned),
-            after: continuation(headers)?,
+            after: continuation(headers, |id| InstanceId::new(id).ok())?,
             page_size: page_size(query)?,
         };
         let page =
@@ -76,7 +76,7 @@ impl ManagementApi {
             page.instances.iter().map(|status| StatusJson::new(status, HistoryValues::Hidden)).collect();
         let mut response = response::json(StatusCode::OK, &statuses);
         if let Some(next) = page.continuation {
-            set(response.headers_mut(), CONTINUATION_HEADER, BASE64_URL_SAFE_NO_PAD.encode(next.as_str()));
+            set_continuation(response.headers_mut(), next.as_str());
         }
         Ok(response)
     }
@@ -88,18 +88,27 @@ fn statuses(query: &Query<'_>) -> Result<Vec<RuntimeStatus>, Problem> {
     Ok(query.list("runtimeStatus", known, |name| name.parse().ok())?)
 }
 
-fn page_size(query: &Query<'_>) -> Result<usize, Problem> {
+pub(super) fn page_size(query: &Query<'_>) -> Result<usize, Problem> {
     let read = |text: &str| text.parse().ok().filter(|size| (1..=PAGE_SIZE_MAX).contains(size));
     let size = query.read("top", format!("a number from 1 to {PAGE_SIZE_MAX}"), read)?;
     Ok(size.unwrap_or(PAGE_SIZE_DEFAULT))
 }
 
-fn continuation(headers: &HeaderMap) -> Result<Option<InstanceId>, Problem> {
+/// Says where the next page begins: after this id.
+pub(super) fn set_continuation(headers: &mut HeaderMap, last: &str) {
+    set(headers, CONTINUATION_HEADER, BASE64_URL_SAFE_NO_PAD.encode(last));
+}
+
+/// After which id the page begins.
+pub(super) fn continuation<T>(
+    headers: &HeaderMap,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
     let Some(token) = headers.get(CONTINUATION_HEADER).filter(|token| !token.is_empty()) else {
         return Ok(None);
     };
     let decoded = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
-    let id = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|id| InstanceId::new(&id).ok());
+    let id = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|id| read(&id));
     let detail = "the continuation token is not one of this host; send it as the page before gave it";
     id.map(Some).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, detail))
 }

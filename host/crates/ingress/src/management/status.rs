@@ -99,7 +99,7 @@ impl<'s> StatusJson<'s> {
 }
 
 /// The guest's own text, not parsed into a tree.
-fn embedded<S: Serializer>(json: &Option<&Json>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn embedded<S: Serializer>(json: &Option<&Json>, serializer: S) -> Result<S::Ok, S::Error> {
     let raw =
         json.map(|json| serde_json::from_str::<&RawValue>(json.as_str()).expect("checked when it came in"));
     raw.serialize(serializer)
@@ -107,16 +107,12 @@ fn embedded<S: Serializer>(json: &Option<&Json>, serializer: S) -> Result<S::Ok,
 
 /// `2026-01-02T03:04:05Z`, as the model has it.
 fn to_the_second<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&calendar(*time).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    serializer.collect_str(&time.to_calendar().strftime("%Y-%m-%dT%H:%M:%SZ"))
 }
 
 /// With as many digits of the second as there are.
-fn precise(time: Timestamp) -> String {
-    calendar(time).to_string()
-}
-
-fn calendar(time: Timestamp) -> jiff::Timestamp {
-    jiff::Timestamp::from_nanosecond(i128::from(time.as_nanos())).expect("the year 2554 is in the calendar")
+pub(super) fn precise(time: Timestamp) -> String {
+    time.to_calendar().to_string()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod inbox;
 pub mod leases;
 pub mod list;
 pub mod purge;
+pub mod schedule;
 pub mod start;
 pub mod sub_orchestration;
 pub mod tasks;
@@ -85,6 +86,16 @@ macro_rules! conformance_tests {
                 purge_deletes_everything_of_a_finished_instance,
                 purge_of_a_live_or_missing_instance_does_nothing,
                 generation_goes_on_rising_after_a_purge,
+            ]);
+            $crate::conformance_tests!(@theme $make, schedule: [
+                schedule_is_kept_until_it_is_deleted,
+                tick_starts_its_run_and_moves_on_in_one_commit,
+                tick_of_another_revision_changes_nothing,
+                every_overlap_policy_while_the_run_before_is_live,
+                queued_tick_runs_after_the_run_before,
+                tick_that_was_run_is_not_run_again_by_a_new_schedule_of_the_same_id,
+                run_that_cannot_be_started_is_noted,
+                function_call_is_remembered_until_it_ends,
             ]);
             $crate::conformance_tests!(@theme $make, list: [
                 list_is_in_the_order_of_ids_page_by_page,

@@ -1,7 +1,7 @@
 //! Opening a hub, and deciding the operations of a commit.
 
 use super::{
-    Key, Rows, Table, Transaction, WriteBatch, codec, keys, purge, retry, send, start,
+    Key, Rows, Table, Transaction, WriteBatch, codec, keys, purge, retry, schedule, send, start,
     stored::{Counters, Opening, Tombstone},
     sweep,
     transaction::read,
@@ -63,6 +63,7 @@ fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> Result<Outc
         Operation::Send(event) => Outcome::Send(send::apply(transaction, event)?),
         Operation::Retry(task) => Outcome::Retry { applied: retry::apply(transaction, &task)? },
         Operation::Purge(instance) => Outcome::Purge(purge::apply(transaction, &instance)?),
+        Operation::Schedule(write) => Outcome::Schedule(schedule::apply(transaction, write)?),
         Operation::Sweep { now } => Outcome::Sweep { deleted: sweep::apply(transaction, now)? },
     })
 }
@@ -75,6 +76,7 @@ fn driven_partition(transaction: &Transaction<'_>, operation: &Operation) -> Opt
         Operation::Send(event) => &event.instance,
         Operation::Retry(task) => &task.instance,
         Operation::Purge(instance) => instance,
+        Operation::Schedule(write) => return Some(write.id.partition(transaction.opening().partition_count)),
         Operation::Sweep { .. } => return None,
     };
     Some(transaction.partition(instance))

@@ -5,7 +5,7 @@
 
 use super::Table;
 use crate::StoreError;
-use durance_durable::{ExecutionId, InstanceId, PartitionId, TaskId, Timestamp};
+use durance_durable::{ExecutionId, InstanceId, PartitionId, ScheduleId, TaskId, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -46,6 +46,10 @@ pub(crate) fn instance(id: &InstanceId) -> Key {
 
 pub(super) fn tombstone(id: &InstanceId) -> Key {
     Key::new(Table::Tombstones, &[id.as_str().as_bytes()])
+}
+
+pub(super) fn schedule(id: &ScheduleId) -> Key {
+    Key::new(Table::Schedules, &[id.as_str().as_bytes()])
 }
 
 pub(super) fn generations(id: &InstanceId) -> Key {
@@ -100,6 +104,12 @@ pub(super) fn idempotency_expiry(expires: Timestamp, idempotency: &Key) -> Key {
 pub(super) fn read_instance(table: Table, key: &[u8]) -> Result<InstanceId, StoreError> {
     let text = std::str::from_utf8(key).map_err(|_| misshapen(table))?;
     InstanceId::new(text).map_err(|_| misshapen(table))
+}
+
+/// The schedule id that is a whole key.
+pub(super) fn read_schedule(key: &[u8]) -> Result<ScheduleId, StoreError> {
+    let text = std::str::from_utf8(key).map_err(|_| misshapen(Table::Schedules))?;
+    ScheduleId::new(text).map_err(|_| misshapen(Table::Schedules))
 }
 
 /// Instance and sequence of a message's key.

@@ -12,6 +12,7 @@ mod lifecycle;
 mod purge;
 mod read;
 mod retry;
+mod schedule;
 mod send;
 mod staged;
 mod start;
@@ -56,6 +57,8 @@ pub(crate) enum Table {
     IdempotencyExpiry = 8,
     /// [`stored::Tombstone`] of a purged instance by its id.
     Tombstones = 9,
+    /// `ScheduleRecord` by schedule id.
+    Schedules = 20,
 }
 
 impl Table {
@@ -72,6 +75,7 @@ impl Table {
             Self::Idempotency => "idempotency",
             Self::IdempotencyExpiry => "idempotency expiry",
             Self::Tombstones => "tombstones",
+            Self::Schedules => "schedules",
         }
     }
 }

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError, TaskHubView};
 use durance_durable::{
-    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, PartitionId,
-    ScheduleTask, TaskId, Timestamp, Turn,
+    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, PartitionId, ScheduleId,
+    ScheduleRecord, ScheduleTask, TaskId, Timestamp, Turn,
 };
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, ops::ControlFlow};
@@ -68,6 +68,15 @@ impl TaskHubView for Reader<'_> {
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(page)
+    }
+
+    fn schedules(&self) -> Result<Vec<(ScheduleId, ScheduleRecord)>, StoreError> {
+        let mut found = Vec::new();
+        self.0.scan(&Key::all(Table::Schedules), &[], &mut |key, value| {
+            found.push((keys::read_schedule(key)?, codec::decode(Table::Schedules, value)?));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
     }
 
     fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError> {

@@ -1,6 +1,8 @@
 //! A store whose commits can hang or fail.
 
-use durance_durable::{ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, Turn};
+use durance_durable::{
+    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, ScheduleId, ScheduleRecord, Turn,
+};
 use durance_store::{
     Fence, Lease, ListPage, ListQuery, MemoryStore, Operation, Outcome, Recovered, Snapshot, StoreError,
     TaskHubStore, TaskHubView,
@@ -82,6 +84,10 @@ impl TaskHubView for FaultyStore {
 
     fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError> {
         self.store.previous_generations(id)
+    }
+
+    fn schedules(&self) -> Result<Vec<(ScheduleId, ScheduleRecord)>, StoreError> {
+        self.store.schedules()
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {

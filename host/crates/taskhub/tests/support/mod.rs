@@ -1,15 +1,17 @@
 //! Orchestrators and activities written as plain Rust, for tests of the engine alone.
 
+pub(crate) mod clock;
 pub(crate) mod faulty_store;
 
 use durance_durable::{
     ActivityOptions, ContinueAsNew, GuestFault, InstanceId, Json, ModuleHash, RuntimeState, RuntimeStatus,
-    TaskFailureDetails, TaskId,
+    ScheduleDefinition, ScheduleId, TaskFailureDetails, TaskId,
 };
 use durance_store::{MemoryStore, TaskHubStore};
 use durance_taskhub::{
-    ActivityCall, ExecutorError, FunctionExecutor, OrchestrationClient, OrchestrationStatus, OrchestratorRun,
-    Progress, SharedState, StartAnswer, StartOptions, SystemClock, TaskHub, TaskHubSettings,
+    ActivityCall, Clock, ExecutorError, FunctionExecutor, OrchestrationClient, OrchestrationStatus,
+    OrchestratorRun, Progress, SharedState, StartAnswer, StartOptions, SystemClock, TaskHub, TaskHubSettings,
+    TimerCall, TimerFunction,
 };
 use futures_util::future::BoxFuture;
 use std::{
@@ -25,6 +27,7 @@ use std::{
 pub(crate) type Result<T> = std::result::Result<T, TaskFailureDetails>;
 type Orchestrator = Arc<dyn Fn(Context) -> BoxFuture<'static, Result<Json>> + Send + Sync>;
 type Activity = Arc<dyn Fn(ActivityCall) -> BoxFuture<'static, Result<Json>> + Send + Sync>;
+type Timer = Arc<dyn Fn(TimerCall) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 
 /// What an orchestrator of a test calls. Each method does what a guest's import does.
 #[derive(Clone)]
@@ -95,6 +98,7 @@ impl Context {
 pub(crate) struct App {
     orchestrators: HashMap<&'static str, Orchestrator>,
     activities: HashMap<&'static str, Activity>,
+    timers: Vec<(TimerFunction, Timer)>,
 }
 
 impl fmt::Debug for App {
@@ -119,6 +123,16 @@ impl App {
         R: Future<Output = Result<Json>> + Send + 'static,
     {
         self.activities.insert(name, Arc::new(move |call| Box::pin(run(call))));
+        self
+    }
+
+    pub(crate) fn timer<F, R>(mut self, name: &str, definition: ScheduleDefinition, run: F) -> Self
+    where
+        F: Fn(TimerCall) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<()>> + Send + 'static,
+    {
+        let function = TimerFunction { schedule: ScheduleId::new(name).unwrap(), definition };
+        self.timers.push((function, Arc::new(move |call| Box::pin(run(call)))));
         self
     }
 }
@@ -150,6 +164,15 @@ impl FunctionExecutor for App {
             Some(activity) => activity(call),
             None => Box::pin(async { Err(TaskFailureDetails::non_retriable("UnknownActivity", "unknown")) }),
         }
+    }
+
+    fn timer_functions(&self) -> Vec<TimerFunction> {
+        self.timers.iter().map(|(function, _)| function.clone()).collect()
+    }
+
+    fn timer(&self, call: TimerCall) -> BoxFuture<'_, Result<()>> {
+        let found = self.timers.iter().find(|(function, _)| function.schedule.as_str() == &*call.function);
+        found.unwrap().1(call)
     }
 }
 
@@ -192,8 +215,16 @@ impl Hub {
     }
 
     pub(crate) fn open_on(store: Arc<dyn TaskHubStore>, app: App, settings: &TaskHubSettings) -> Self {
-        let mut hub =
-            TaskHub::open(Arc::clone(&store), Arc::new(app), Arc::new(SystemClock), settings).unwrap();
+        Self::open_with(store, app, Arc::new(SystemClock), settings)
+    }
+
+    pub(crate) fn open_with(
+        store: Arc<dyn TaskHubStore>,
+        app: App,
+        clock: Arc<dyn Clock>,
+        settings: &TaskHubSettings,
+    ) -> Self {
+        let mut hub = TaskHub::open(Arc::clone(&store), Arc::new(app), clock, settings).unwrap();
         hub.recover().unwrap();
         let client = hub.client();
         Self { hub, client, store }
