@@ -10,7 +10,7 @@ use durance_durable::{
     BeginTurn, ExecutionId, HistoryEvent, IfExists, InstanceId, MessageTarget, Outcome, RuntimeState,
     TaskFailureDetails, TurnCommit,
 };
-use durance_store::{Operation, Outcome as StoreOutcome, StartRequest, TurnOutcome, TurnWrite};
+use durance_store::{Operation, Outcome as StoreOutcome, StartRequest, StoreError, TurnOutcome, TurnWrite};
 use futures_util::FutureExt;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -95,7 +95,7 @@ impl Engine {
         }
     }
 
-    /// The hot instance that the mail is for: the given one, unless the mail says that its life is over.
+    /// The hot instance that the mail is for: the given one, unless its life is over.
     fn current(
         &self,
         instance: &InstanceId,
@@ -103,12 +103,19 @@ impl Engine {
         mail: &[Delivery],
     ) -> Result<Option<Hot>, String> {
         if let Some(hot) = hot {
-            if !mail.iter().any(|delivery| is_for_another_life(&hot, delivery)) {
+            // Mail for another life may come from an older one, late: only the store knows which one is alive.
+            let is_for_another_life = mail.iter().any(|delivery| is_for_another_life(&hot, delivery));
+            if !is_for_another_life || self.is_alive(instance, &hot).map_err(|error| error.to_string())? {
                 return Ok(Some(hot));
             }
             self.forget(hot.execution);
         }
         self.load(instance).map_err(|error| error.to_string())
+    }
+
+    fn is_alive(&self, instance: &InstanceId, hot: &Hot) -> Result<bool, StoreError> {
+        let record = self.store.instance(instance)?.record;
+        Ok(record.is_some_and(|record| record.execution == hot.execution && !record.status.is_finished()))
     }
 
     fn load(&self, instance: &InstanceId) -> Result<Option<Hot>, Box<dyn std::error::Error + Send + Sync>> {

@@ -431,6 +431,32 @@ async fn a_waiter_is_told_of_the_run_it_waited_for_even_if_another_one_has_the_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_many_replacing_starts_the_last_run_keeps_its_activities_and_completes() {
+    let app = App::default()
+        .orchestrator("Calls", |context| async move { context.result(context.schedule("Slow", "1")?).await })
+        .activity("Slow", |call| async move {
+            tokio::task::yield_now().await;
+            Ok(call.call.input)
+        });
+    let hub = Hub::open(app);
+    let options = |n: usize| StartOptions {
+        instance: Some(instance(&format!("r{n}"))),
+        if_exists: IfExists::TerminateAndReplace,
+        ..StartOptions::default()
+    };
+    let starts = (0..300).map(|n| {
+        let (client, options) = (hub.client.clone(), options(n / 6));
+        tokio::spawn(async move { client.start_new("Calls", json("1"), options).await })
+    });
+    for start in starts.collect::<Vec<_>>() {
+        start.await.unwrap().unwrap();
+    }
+    for n in 0..50 {
+        assert_eq!(hub.output(&format!("r{n}")).await, "1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_start_answers_the_status_that_its_first_turn_led_to() {
     let app = waits_app().orchestrator("Echo", |context| async move { Ok(context.input()) });
     let hub = Hub::open(app);

@@ -120,8 +120,11 @@ impl Engine {
         let engine = Arc::clone(self);
         run_to_end(async move {
             let write = ScheduleWrite { id: id.clone(), change, now: engine.clock.now() };
-            let outcome = engine.committer.commit_one(Operation::Schedule(write)).await?;
-            let Outcome::Schedule(outcome) = outcome else { return Err(crate::committer::NotCommitted) };
+            let outcome = match engine.committer.commit_one(Operation::Schedule(write)).await? {
+                Outcome::Schedule(outcome) => outcome,
+                Outcome::Unreadable(why) => return Err(ClientError::Unreadable(why)),
+                _ => return Err(ClientError::Stopping),
+            };
             engine.take_effect_of_schedule(&id, &outcome);
             Ok(outcome)
         })
