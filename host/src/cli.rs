@@ -1,6 +1,6 @@
 //! The command line, exactly as typed. What it means together with `durance.toml` is in [`crate::config`].
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A serverless function host for WebAssembly components with durable orchestrations.
@@ -37,7 +37,7 @@ pub(crate) struct StartArgs {
     pub(crate) data: Option<PathBuf>,
 
     /// Ask for keys on loopback too; on any other address they are always asked for.
-    #[arg(long, env = "DURANCE_REQUIRE_KEYS")]
+    #[arg(long, env = "DURANCE_REQUIRE_KEYS", value_parser = BoolishValueParser::new())]
     pub(crate) require_keys: bool,
 
     /// How log lines on standard error look [default: text]

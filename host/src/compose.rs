@@ -13,7 +13,7 @@ use durance_ingress::{
 use durance_store::{EmbeddedStore, ListQuery, StoreError, StoreOptions, TaskHubStore};
 use durance_taskhub::{Clock, FunctionExecutor, SystemClock, TaskHub, TaskHubSettings};
 use durance_wasm::{FunctionApp, LoadError};
-use std::{collections::HashSet, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{collections::HashSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 
 /// Why the host does not serve, or serves no more.
 #[derive(Debug, thiserror::Error)]
@@ -62,17 +62,27 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     let app =
         Arc::new(FunctionApp::load(&config.components, &config.data, wasm_settings(&config, address)).await?);
     let executor = Arc::<FunctionApp>::clone(&app) as Arc<dyn FunctionExecutor>;
-    let (keys, new_keys) = KeyRing::open(&config.data.join("keys.json"))?;
+    let key_file = config.data.join("keys.json");
+    let (keys, new_keys) = KeyRing::open(&key_file)?;
     let links = Arc::new(SignedLinks::new(&keys, &config.name, config.link_lifetime, Arc::clone(&clock)));
     app.set_links(Arc::<SignedLinks>::clone(&links));
 
     let mut hub = TaskHub::open(Arc::clone(&store), executor, clock, &task_hub_settings(&config, &app))?;
     app.set_client(hub.client());
     let failed = hub.failed();
-    let parts =
-        GatewayParts { app: Arc::clone(&app), client: hub.client(), keys, links, listen: address.ip() };
+    let parts = GatewayParts {
+        app: Arc::clone(&app),
+        client: hub.client(),
+        keys: keys.clone(),
+        links,
+        listen: address.ip(),
+    };
     let gateway = Gateway::new(&gateway_settings(&config), parts)?;
     hub.recover()?;
+    if new_keys.is_some() {
+        // Only now: a start that failed before would have kept keys that nobody has seen.
+        keys.save(&key_file)?;
+    }
     Banner { config: &config, address, functions: app.functions(), new_keys: new_keys.as_ref() }.print();
     tokio::task::spawn_blocking(move || delete_unneeded_modules(&*store, &app));
 
@@ -87,11 +97,12 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     }
     tracing::info!("stopping: what is under way comes to its end; interrupt again to stop at once");
     drop(stop);
+    let begun = Instant::now();
     tokio::select! {
         () = async {
             // The server's task ends by itself; a panic there has been logged.
             let _served = serving.await;
-            hub.close(config.drain).await;
+            hub.close(config.drain.saturating_sub(begun.elapsed())).await;
         } => {}
         () = interrupts.next() => tracing::warn!("stopped at once; what was under way goes on after the next start"),
     }

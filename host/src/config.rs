@@ -8,6 +8,7 @@ use durance_taskhub::TaskHubSettings;
 use durance_wasm::WasmSettings;
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::{NonZero, NonZeroU64},
     path::PathBuf,
     time::Duration,
 };
@@ -53,8 +54,6 @@ pub(crate) struct Config {
 pub(crate) enum ConfigError {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    #[error("durance.toml: allowed_outbound_hosts: {0}")]
-    OutboundHost(#[from] durance_wasm::InvalidHostPattern),
 }
 
 impl Config {
@@ -67,18 +66,17 @@ impl Config {
         let data_in_app = host.data.unwrap_or_else(|| PathBuf::from(".durance"));
         let mut wasm = WasmSettings::default();
         let mut task_hub = TaskHubSettings::default();
-        wasm.allowed_outbound_hosts =
-            manifest.allowed_outbound_hosts.iter().map(|host| host.parse()).collect::<Result<_, _>>()?;
-        set(&mut wasm.memory_bytes_max, limits.memory_bytes);
-        set(&mut wasm.value_bytes_max, limits.value_bytes);
-        set(&mut wasm.response_body_bytes_max, limits.response_body_bytes);
-        set(&mut wasm.http_timeout, limits.http_timeout_ms.map(Duration::from_millis));
-        set(&mut wasm.activity_timeout, limits.activity_timeout_ms.map(Duration::from_millis));
-        set(&mut wasm.turn_cpu_budget, limits.turn_cpu_ms.map(Duration::from_millis));
-        set(&mut wasm.http_calls_max, limits.concurrent_http_functions);
-        set(&mut wasm.activities_max, limits.concurrent_activities);
+        wasm.allowed_outbound_hosts = manifest.allowed_outbound_hosts;
+        set(&mut wasm.memory_bytes_max, limits.memory_bytes.map(NonZero::get));
+        set(&mut wasm.value_bytes_max, limits.value_bytes.map(NonZero::get));
+        set(&mut wasm.response_body_bytes_max, limits.response_body_bytes.map(NonZero::get));
+        set(&mut wasm.http_timeout, limits.http_timeout_ms.map(millis));
+        set(&mut wasm.activity_timeout, limits.activity_timeout_ms.map(millis));
+        set(&mut wasm.turn_cpu_budget, limits.turn_cpu_ms.map(millis));
+        set(&mut wasm.http_calls_max, limits.concurrent_http_functions.map(NonZero::get));
+        set(&mut wasm.activities_max, limits.concurrent_activities.map(NonZero::get));
         set(&mut task_hub.hot_instances, limits.hot_instances);
-        set(&mut task_hub.concurrent_activities, limits.concurrent_activities.map(|max| max as usize));
+        set(&mut task_hub.concurrent_activities, limits.concurrent_activities.map(|max| max.get() as usize));
         Ok(Self {
             name: manifest.name,
             components,
@@ -90,12 +88,16 @@ impl Config {
             route_prefix: host.route_prefix.unwrap_or_else(|| "api".to_owned()),
             link_lifetime: Duration::from_secs(host.link_lifetime_seconds.unwrap_or(7 * 24 * 3600)),
             drain: Duration::from_secs(host.drain_seconds.unwrap_or(10)),
-            request_body_bytes: limits.request_body_bytes.unwrap_or(16 * 1024 * 1024),
-            concurrent_requests: limits.concurrent_requests.unwrap_or(4_096),
+            request_body_bytes: limits.request_body_bytes.map_or(16 * 1024 * 1024, NonZero::get),
+            concurrent_requests: limits.concurrent_requests.map_or(4_096, NonZero::get),
             task_hub,
             wasm,
         })
     }
+}
+
+fn millis(ms: NonZeroU64) -> Duration {
+    Duration::from_millis(ms.get())
 }
 
 /// Puts a value that was given in the place of the default.

@@ -11,7 +11,7 @@ mod telemetry;
 
 use clap::Parser;
 use cli::{Cli, Command, StoreCommand};
-use durance_store::RepairReport;
+use durance_store::{RepairReport, StoreError};
 use std::{path::Path, process::ExitCode};
 
 /// The app or its settings cannot be used: the person who started the host has to change something.
@@ -59,6 +59,7 @@ fn repair(data: &Path) -> ExitCode {
             );
             ExitCode::SUCCESS
         }
+        Err(error @ StoreError::NoStore { .. }) => complain(&error, EXIT_UNUSABLE),
         Err(error) => complain(&error, EXIT_FAILED),
     }
 }

@@ -1,9 +1,11 @@
 //! `durance.toml`: what a function app says of itself.
 
 use crate::cli::LogFormat;
-use serde::Deserialize;
+use durance_wasm::HostPattern;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{
     net::SocketAddr,
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
 };
 
@@ -15,18 +17,28 @@ pub(crate) const FILE_NAME: &str = "durance.toml";
 #[serde(deny_unknown_fields)]
 pub(crate) struct Manifest {
     /// The app's name: also that of its task hub.
+    #[serde(deserialize_with = "not_empty")]
     pub(crate) name: String,
     /// Globs of component files, relative to the app folder.
     pub(crate) components: Vec<String>,
     /// Hosts that HTTP functions and activities may send requests to. Default: none.
     #[serde(default)]
-    pub(crate) allowed_outbound_hosts: Vec<String>,
+    pub(crate) allowed_outbound_hosts: Vec<HostPattern>,
     /// How the host serves the app.
     #[serde(default)]
     pub(crate) host: HostTable,
     /// How much a function and the host may use.
     #[serde(default)]
     pub(crate) limits: LimitsTable,
+}
+
+fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        Err(D::Error::custom("the app needs a name: it must not be empty"))
+    } else {
+        Ok(text)
+    }
 }
 
 /// The table `[host]`.
@@ -51,30 +63,30 @@ pub(crate) struct HostTable {
     pub(crate) drain_seconds: Option<u64>,
 }
 
-/// The table `[limits]`.
+/// The table `[limits]`. None of them may be 0: then nothing would ever run.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LimitsTable {
     /// The longest request body. Default 16 MiB.
-    pub(crate) request_body_bytes: Option<usize>,
+    pub(crate) request_body_bytes: Option<NonZeroUsize>,
     /// The longest response body of an HTTP function. Default 64 MiB.
-    pub(crate) response_body_bytes: Option<usize>,
+    pub(crate) response_body_bytes: Option<NonZeroUsize>,
     /// The longest JSON value of a function: an input, an output. Default 4 MiB.
-    pub(crate) value_bytes: Option<usize>,
+    pub(crate) value_bytes: Option<NonZeroUsize>,
     /// The memory of one function instance. Default 128 MiB.
-    pub(crate) memory_bytes: Option<usize>,
+    pub(crate) memory_bytes: Option<NonZeroUsize>,
     /// How long an HTTP function may take. Unit: ms. Default 230,000.
-    pub(crate) http_timeout_ms: Option<u64>,
+    pub(crate) http_timeout_ms: Option<NonZeroU64>,
     /// How long one attempt of an activity may take, unless the call says otherwise. Unit: ms. Default 300,000.
-    pub(crate) activity_timeout_ms: Option<u64>,
+    pub(crate) activity_timeout_ms: Option<NonZeroU64>,
     /// CPU time of one turn of an orchestrator. Unit: ms. Default 5,000.
-    pub(crate) turn_cpu_ms: Option<u64>,
+    pub(crate) turn_cpu_ms: Option<NonZeroU64>,
     /// Requests under way at one time; more are answered 429. Default 4,096.
-    pub(crate) concurrent_requests: Option<usize>,
+    pub(crate) concurrent_requests: Option<NonZeroUsize>,
     /// HTTP functions that run at one time; more are answered 429. Default 512.
-    pub(crate) concurrent_http_functions: Option<u32>,
+    pub(crate) concurrent_http_functions: Option<NonZeroU32>,
     /// Activities that run at one time; more wait. Default 256.
-    pub(crate) concurrent_activities: Option<u32>,
+    pub(crate) concurrent_activities: Option<NonZeroU32>,
     /// Waiting orchestrators that are kept in memory; the others are rebuilt when something comes. Default 2,000.
     pub(crate) hot_instances: Option<usize>,
 }
@@ -151,6 +163,13 @@ mod tests {
             ("name = \"a\"\ncomponents = []\nport = 1\n", "line 3", "unknown field `port`"),
             ("name = \"a\"\ncomponents = []\n[limits]\nmemory = 1\n", "line 4", "unknown field `memory`"),
             ("name = \"a\"\ncomponents = []\n[host]\nlisten = \"here\"\n", "line 4", "socket address"),
+            ("name = \"a\"\ncomponents = []\n[limits]\nconcurrent_activities = 0\n", "line 4", "nonzero"),
+            ("name = \"\"\ncomponents = []\n", "line 1", "must not be empty"),
+            (
+                "name = \"a\"\ncomponents = []\nallowed_outbound_hosts = [\"ftp://a\"]\n",
+                "line 3",
+                "neither http nor https",
+            ),
             ("name = \"a\"\n", "line 1", "missing field `components`"),
             ("name = \n", "line 1", "expected"),
             ("name = \"a\"\ncomponents = [\"*.wasm\"]\n", "'*.wasm'", "build the functions first"),

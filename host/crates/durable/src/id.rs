@@ -12,7 +12,7 @@ pub const INSTANCE_ID_CHARS_MAX: usize = 256;
 /// Id of an orchestration instance, unique within a task hub.
 ///
 /// Shape: 1 to 256 characters; does not start with `@`, which is for entities; no `/`, `\`, `?`, `#` or control
-/// characters, because the id is a segment of URLs. Case-sensitive.
+/// characters and neither `.` nor `..`, because the id is a segment of URLs. Case-sensitive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct InstanceId(Arc<str>);
@@ -29,6 +29,9 @@ pub enum InvalidInstanceId {
     /// Starts with `@`.
     #[error("an instance id must not start with '@', which is reserved for entities")]
     Reserved,
+    /// `.` or `..`, which URLs take for folders.
+    #[error("an instance id must not be '.' or '..': they mean something else in a URL")]
+    Dots,
     /// A character that cannot be in a URL segment.
     #[error("an instance id must not contain '/', '\\', '?', '#' or control characters, this one has {0:?}")]
     Character(char),
@@ -49,6 +52,9 @@ impl InstanceId {
         }
         if text.starts_with('@') {
             return Err(InvalidInstanceId::Reserved);
+        }
+        if matches!(text, "." | "..") {
+            return Err(InvalidInstanceId::Dots);
         }
         match text.chars().find(|c| matches!(c, '/' | '\\' | '?' | '#') || c.is_control()) {
             Some(c) => Err(InvalidInstanceId::Character(c)),
@@ -190,6 +196,9 @@ mod tests {
         check("", Err(InvalidInstanceId::Empty));
         check(&"x".repeat(257), Err(InvalidInstanceId::TooLong(257)));
         check("@counter@1", Err(InvalidInstanceId::Reserved));
+        check(".", Err(InvalidInstanceId::Dots));
+        check("..", Err(InvalidInstanceId::Dots));
+        check("...", Ok(()));
         for c in ['/', '\\', '?', '#', '\n', '\u{7f}', '\u{85}'] {
             check(&format!("a{c}b"), Err(InvalidInstanceId::Character(c)));
         }

@@ -106,12 +106,10 @@ struct StoredKey {
 }
 
 impl KeyRing {
-    /// Reads the key file, or makes keys and the file if there is none.
-    ///
-    /// Guarantee: new keys are durable, and in a file that only its owner can read, before they are returned.
+    /// Reads the key file, or makes keys if there is none: they are to be saved when they are shown.
     ///
     /// # Errors
-    /// The file cannot be read or written, or is malformed.
+    /// The file cannot be read, or is malformed.
     pub fn open(path: &Path) -> Result<(Self, Option<NewKeys>), KeyError> {
         match fs::read(path) {
             Ok(bytes) => {
@@ -121,12 +119,20 @@ impl KeyRing {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let (ring, keys) = Self::generate()?;
-                let failed = |source| KeyError::Io { action: "write", path: path.to_owned(), source };
-                ring.write(path).map_err(failed)?;
                 Ok((ring, Some(keys)))
             }
             Err(source) => Err(KeyError::Io { action: "read", path: path.to_owned(), source }),
         }
+    }
+
+    /// Writes the key file.
+    ///
+    /// Guarantee: when this returns the keys are durable, in a file that only its owner can read.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), KeyError> {
+        self.write(path).map_err(|source| KeyError::Io { action: "write", path: path.to_owned(), source })
     }
 
     /// New keys that are stored nowhere.
@@ -243,6 +249,8 @@ mod tests {
         let path = folder.path().join("keys.json");
         let (made, new) = KeyRing::open(&path).unwrap();
         let new = new.unwrap();
+        assert!(!path.exists(), "nobody has seen the keys yet");
+        made.save(&path).unwrap();
         let (read, none) = KeyRing::open(&path).unwrap();
         assert_eq!(none, None);
         assert_eq!(made.link_secret, read.link_secret);

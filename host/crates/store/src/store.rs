@@ -194,6 +194,14 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// Nothing was ever stored in the folder.
+    #[error(
+        "{path} is not a data folder: nothing was ever stored there; name the one that was given with --data"
+    )]
+    NoStore {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The store was written by another version.
     #[error("the data folder {path} has format {found}, this version of durance reads format {supported}")]
     UnsupportedFormat {

@@ -8,7 +8,8 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default
 ///
 /// Shape: `host`, `host:port`, `scheme://host`, `scheme://host:port`, where `host` may be `*` for every host or begin with
 /// `*.` for every host below a domain. Without a scheme both `http` and `https` match, without a port every port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct HostPattern {
     scheme: Option<Scheme>,
     host: HostMatch,
@@ -31,6 +32,14 @@ enum HostMatch {
 pub struct InvalidHostPattern {
     text: String,
     why: &'static str,
+}
+
+impl TryFrom<String> for HostPattern {
+    type Error = InvalidHostPattern;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
 }
 
 impl FromStr for HostPattern {

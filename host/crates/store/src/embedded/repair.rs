@@ -32,11 +32,15 @@ pub enum RepairReport {
 /// store.
 ///
 /// # Errors
+/// [`StoreError::NoStore`]: the folder has none.
 /// [`StoreError::Locked`]: a process has the folder open.
 /// [`StoreError::Damaged`]: something that was acknowledged is damaged; nothing was changed.
 /// [`StoreError::UnsupportedFormat`]: another version wrote it.
 /// [`StoreError::Io`]: the system says no.
 pub fn repair(path: &Path) -> Result<RepairReport, StoreError> {
+    if !path.join("lock").exists() {
+        return Err(StoreError::NoStore { path: path.to_owned() });
+    }
     let folder = Folder::lock_existing(path)?;
     let acknowledged = folder.prepared()?;
     let scan = checked_scan(&folder, acknowledged.progress())?;
