@@ -50,6 +50,7 @@ impl Engine {
         if committed.status.is_finished() {
             let (instance_id, status) = (&committed.instance, committed.status);
             tracing::info!(%instance_id, execution_id = %committed.execution, %status, "orchestration finished");
+            self.stuck.over(instance_id);
             self.watchers.finished(instance_id);
         }
     }

@@ -108,6 +108,11 @@ impl Partition {
         }
     }
 
+    /// How much waits for a running instance.
+    pub(crate) fn mail_count(&self, instance: &InstanceId) -> usize {
+        self.0.lock().running.get(instance).map_or(0, Vec::len)
+    }
+
     /// Ends the runner of an instance with all that has come for it.
     pub(crate) fn give_up(&self, instance: &InstanceId) {
         self.0.lock().running.remove(instance);

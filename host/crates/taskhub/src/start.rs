@@ -111,6 +111,7 @@ impl Engine {
         tracing::info!(instance_id = %holder.instance, execution_id = %holder.execution, "orchestration started");
         if let Some(execution) = terminated {
             self.forget(*execution);
+            self.stuck.over(&holder.instance);
             self.watchers.finished(&holder.instance);
         }
         self.deliver_all(messages.iter().cloned());

@@ -55,11 +55,18 @@ impl StuckInstances {
         self.0.lock().insert(instance, Stuck { reason, since: now, attempts: 1, next_attempt: None });
     }
 
-    /// It goes on, or is over.
+    /// A try has succeeded.
     pub(crate) fn goes_on(&self, instance: &InstanceId) {
-        if self.0.lock().remove(instance).is_some() {
+        let mut stuck = self.0.lock();
+        if stuck.get(instance).is_some_and(|stuck| stuck.next_attempt.is_some()) {
+            stuck.remove(instance);
             tracing::info!(instance_id = %instance, "instance is not stuck any more");
         }
+    }
+
+    /// The run that was stuck is over, or another one has its id.
+    pub(crate) fn over(&self, instance: &InstanceId) {
+        self.0.lock().remove(instance);
     }
 
     /// Why an instance is stuck, if it is.
@@ -89,5 +96,15 @@ mod tests {
         stuck.goes_on(&job);
         assert_eq!(stuck.find(&job), None);
         assert_eq!(stuck.failed(&job, "again".to_owned(), now), BACKOFF_FIRST);
+    }
+
+    #[test]
+    fn what_cannot_be_read_stays_until_the_run_is_over() {
+        let (stuck, job) = (StuckInstances::default(), InstanceId::new("job").unwrap());
+        stuck.unreadable(job.clone(), "damaged".to_owned(), Timestamp::from_nanos(7));
+        stuck.goes_on(&job);
+        assert!(stuck.find(&job).is_some());
+        stuck.over(&job);
+        assert_eq!(stuck.find(&job), None);
     }
 }

@@ -12,7 +12,10 @@ use durance_durable::{
 };
 use durance_store::{Operation, Outcome as StoreOutcome, StartRequest, StoreError, TurnOutcome, TurnWrite};
 use futures_util::FutureExt;
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+/// While an instance is stuck: how often to look whether something new has come for it.
+const MAIL_LOOK: Duration = Duration::from_millis(500);
 
 /// How a turn ended.
 enum TurnEnd {
@@ -48,7 +51,7 @@ pub(crate) async fn run_instance(engine: Arc<Engine>, instance: InstanceId, mut 
                 partition.return_mail(&instance, mail);
                 is_stuck = true;
                 let backoff = engine.stuck.failed(&instance, why, engine.clock.now());
-                if engine.pause(backoff).await == Pause::Stopped {
+                if engine.pause_for_mail(&instance, backoff).await == Pause::Stopped {
                     // What has come is in the store, or happens again after the next start.
                     partition.give_up(&instance);
                     return;
@@ -60,6 +63,21 @@ pub(crate) async fn run_instance(engine: Arc<Engine>, instance: InstanceId, mut 
 }
 
 impl Engine {
+    /// Waits before the next try, but no longer than until something new comes: it may be the end of the instance.
+    async fn pause_for_mail(&self, instance: &InstanceId, time: Duration) -> Pause {
+        let partition = self.partition(instance);
+        let (mail, until) = (partition.mail_count(instance), self.clock.now().saturating_add(time));
+        loop {
+            let left = until.saturating_since(self.clock.now());
+            if left.is_zero() || partition.mail_count(instance) > mail {
+                return Pause::Over;
+            }
+            if self.pause(left.min(MAIL_LOOK)).await == Pause::Stopped {
+                return Pause::Stopped;
+            }
+        }
+    }
+
     async fn turn(self: &Arc<Self>, instance: &InstanceId, hot: Option<Hot>, mail: &[Delivery]) -> TurnEnd {
         let hot = match self.current(instance, hot, mail) {
             Ok(Some(hot)) => hot,
