@@ -234,10 +234,16 @@ fn to_json(value: &impl Serialize) -> Result<String, ClientError> {
     })
 }
 
-/// A random id, `replace-finished`, no token and no idempotency key.
+/// A random id, `replace-finished`, no token, no idempotency key and no retention of its own.
 impl Default for StartOptions {
     fn default() -> Self {
-        Self { instance_id: None, if_exists: IfExists::ReplaceFinished, token: None, idempotency_key: None }
+        Self {
+            instance_id: None,
+            if_exists: IfExists::ReplaceFinished,
+            token: None,
+            idempotency_key: None,
+            retention_ms: None,
+        }
     }
 }
 
@@ -260,6 +266,13 @@ impl StartOptions {
     #[must_use]
     pub fn token(mut self, token: u64) -> Self {
         self.token = Some(token);
+        self
+    }
+
+    /// Keeps the run so long after its end, whatever that is; then it is purged.
+    #[must_use]
+    pub fn retention(mut self, time: Duration) -> Self {
+        self.retention_ms = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         self
     }
 

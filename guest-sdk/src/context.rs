@@ -80,7 +80,7 @@ impl OrchestrationContext {
         options: impl Into<ActivityOptions>,
     ) -> Task<T> {
         let options = wit::ActivityOptions::from(options.into());
-        let task = to_json(&input).map(|input| wit::call_activity(name, &input, options));
+        let task = to_json(&input).map(|input| wit::call_activity(name, &input, &options));
         Task::scheduled(format!("activity '{name}'"), task)
     }
 

@@ -73,6 +73,10 @@ pub struct ActivityOptions {
     pub retry: Option<RetryPolicy>,
     /// How long one attempt may take; none: the host's default.
     pub timeout: Option<Duration>,
+    /// The name of a limit that calls share, besides that of their function: `[limits.keys.NAME]` of the app.
+    pub concurrency_key: Option<String>,
+    /// Of those that wait for a place, the higher ones come first. None waits for ever. Default: 0.
+    pub priority: i8,
 }
 
 impl ActivityOptions {
@@ -87,6 +91,20 @@ impl ActivityOptions {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Counts the call under this limit too.
+    #[must_use]
+    pub fn concurrency_key(mut self, key: impl Into<String>) -> Self {
+        self.concurrency_key = Some(key.into());
+        self
+    }
+
+    /// Puts the call before those of a lower priority.
+    #[must_use]
+    pub fn priority(mut self, priority: i8) -> Self {
+        self.priority = priority;
         self
     }
 }
@@ -164,6 +182,8 @@ impl From<ActivityOptions> for wit::ActivityOptions {
         Self {
             retry: options.retry.map(wit::RetryPolicy::from),
             timeout_ms: options.timeout.map(milliseconds),
+            concurrency_key: options.concurrency_key,
+            priority: options.priority,
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use crate::{
     cli::{LogFormat, StartArgs},
-    manifest::{Manifest, ManifestError},
+    manifest::{LimitTable, Manifest, ManifestError},
 };
-use durance_taskhub::TaskHubSettings;
+use durance_durable::RetentionPolicy;
+use durance_taskhub::{ActivityLimits, TaskHubSettings};
 use durance_wasm::WasmSettings;
 use std::{
+    collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     num::{NonZero, NonZeroU64},
     path::PathBuf,
@@ -75,6 +77,19 @@ impl Config {
         set(&mut wasm.turn_cpu_budget, limits.turn_cpu_ms.map(millis));
         set(&mut wasm.http_calls_max, limits.concurrent_http_functions.map(NonZero::get));
         set(&mut wasm.activities_max, limits.concurrent_activities.map(NonZero::get));
+        let by_name = |limits: HashMap<String, LimitTable>, name: fn(String) -> String| {
+            limits.into_iter().map(|(key, limit)| (name(key).into(), limit.concurrency.get())).collect()
+        };
+        task_hub.activity_limits = ActivityLimits {
+            functions: by_name(limits.functions, |name| name.to_ascii_lowercase()),
+            keys: by_name(limits.keys, |key| key),
+        };
+        let kept = manifest.retention;
+        task_hub.retention = RetentionPolicy {
+            completed: kept.completed_seconds.map(Duration::from_secs),
+            failed: kept.failed_seconds.map(Duration::from_secs),
+            terminated: kept.terminated_seconds.map(Duration::from_secs),
+        };
         set(&mut task_hub.hot_instances, limits.hot_instances);
         set(&mut task_hub.concurrent_activities, limits.concurrent_activities.map(|max| max.get() as usize));
         Ok(Self {

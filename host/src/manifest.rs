@@ -4,6 +4,7 @@ use crate::cli::LogFormat;
 use durance_wasm::HostPattern;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     path::{Path, PathBuf},
@@ -30,6 +31,21 @@ pub(crate) struct Manifest {
     /// How much a function and the host may use.
     #[serde(default)]
     pub(crate) limits: LimitsTable,
+    /// How long finished runs are kept.
+    #[serde(default)]
+    pub(crate) retention: RetentionTable,
+}
+
+/// The table `[retention]`, for runs that are started from now on. Unit: seconds. Default: for ever.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RetentionTable {
+    /// Completed runs.
+    pub(crate) completed_seconds: Option<u64>,
+    /// Failed runs.
+    pub(crate) failed_seconds: Option<u64>,
+    /// Terminated runs.
+    pub(crate) terminated_seconds: Option<u64>,
 }
 
 fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -87,8 +103,22 @@ pub(crate) struct LimitsTable {
     pub(crate) concurrent_http_functions: Option<NonZeroU32>,
     /// Activities that run at one time; more wait. Default 256.
     pub(crate) concurrent_activities: Option<NonZeroU32>,
+    /// By function: how many of its activities run at one time; more wait.
+    #[serde(default)]
+    pub(crate) functions: HashMap<String, LimitTable>,
+    /// The same, by the key that calls of activities name.
+    #[serde(default)]
+    pub(crate) keys: HashMap<String, LimitTable>,
     /// Waiting orchestrators that are kept in memory; the others are rebuilt when something comes. Default 2,000.
     pub(crate) hot_instances: Option<usize>,
+}
+
+/// The table of one limit.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitTable {
+    /// How many run at one time, at least 1.
+    pub(crate) concurrency: NonZeroUsize,
 }
 
 /// The app cannot be read. The text says where and what to do.
@@ -170,6 +200,7 @@ mod tests {
                 "line 3",
                 "neither http nor https",
             ),
+            ("name = \"a\"\ncomponents = []\n[limits.keys.db]\nconcurrency = 0\n", "line 4", "nonzero"),
             ("name = \"a\"\n", "line 1", "missing field `components`"),
             ("name = \n", "line 1", "expected"),
             ("name = \"a\"\ncomponents = [\"*.wasm\"]\n", "'*.wasm'", "build the functions first"),

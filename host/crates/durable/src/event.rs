@@ -22,6 +22,12 @@ pub struct ActivityOptions {
     pub retry: Option<RetryPolicy>,
     /// One attempt may take this long. None: the host's default.
     pub timeout: Option<Duration>,
+    /// The name of a limit that calls share, beyond that of their function.
+    #[serde(default)]
+    pub concurrency_key: Option<Arc<str>>,
+    /// Of those that wait for a place, which come first: the higher ones.
+    #[serde(default)]
+    pub priority: i8,
 }
 
 /// The orchestrator calls an activity.

@@ -14,6 +14,7 @@ mod history;
 mod id;
 mod json;
 mod record;
+mod retention;
 mod retry;
 mod runtime_state;
 mod schedule;
@@ -30,6 +31,7 @@ pub use id::{
 };
 pub use json::{InvalidJson, Json};
 pub use record::{ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, Token};
+pub use retention::RetentionPolicy;
 pub use retry::{InvalidRetryPolicy, RetryPolicy};
 pub use runtime_state::{
     ACTIONS_MAX, BeginTurn, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NAME_BYTES_MAX,

@@ -1,6 +1,9 @@
 //! What is stored about an instance besides its history.
 
-use crate::{ExecutionId, HistoryEvent, InstanceId, Json, ModuleHash, TaskFailureDetails, TaskId, Timestamp};
+use crate::{
+    ExecutionId, HistoryEvent, InstanceId, Json, ModuleHash, RetentionPolicy, TaskFailureDetails, TaskId,
+    Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -139,6 +142,9 @@ pub struct ExecutionRecord {
     pub parent: Option<Parent>,
     /// External events that the execution before it left unprocessed when it continued as new, in order.
     pub carryover: Vec<HistoryEvent>,
+    /// How long the run is kept after its end.
+    #[serde(default)]
+    pub retention: RetentionPolicy,
 }
 
 /// Which run or execution a message is for. One that is for another than the present one is dropped.

@@ -102,6 +102,7 @@ fn begin(
             if_exists: IfExists::default(),
             token: None,
             idempotency: None,
+            retention: durance_durable::RetentionPolicy::default(),
             now: Timestamp::default(),
         })
     });

@@ -2,8 +2,8 @@
 
 use crate::{ScheduleOutcome, ScheduleWrite};
 use durance_durable::{
-    ExecutionId, HistoryEvent, IfExists, InstanceId, Json, Message, ModuleHash, Parent, RuntimeStatus,
-    TaskId, Timestamp, Token, TurnCommit,
+    ExecutionId, HistoryEvent, IfExists, InstanceId, Json, Message, ModuleHash, Parent, RetentionPolicy,
+    RuntimeStatus, TaskId, Timestamp, Token, TurnCommit,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -23,7 +23,8 @@ pub enum Operation {
     Purge(InstanceId),
     /// Changes a schedule.
     Schedule(ScheduleWrite),
-    /// Deletes what was kept for a time that is over at `now`: idempotency keys. At most a few thousand rows a call.
+    /// Deletes what was kept for a time that is over at `now`: idempotency keys, finished runs, and what is left of purged
+    /// instances if there is much of that. A small batch a call: call it again as long as it deletes something.
     Sweep {
         /// The present.
         now: Timestamp,
@@ -48,9 +49,9 @@ pub enum Outcome {
     Purge(PurgeOutcome),
     /// To `Schedule`.
     Schedule(ScheduleOutcome),
-    /// To `Sweep`: how many rows were deleted.
+    /// To `Sweep`: how many keys, runs and remains were deleted.
     Sweep {
-        /// Rows.
+        /// Zero: nothing is left to be deleted now.
         deleted: usize,
     },
     /// To any: a row that it needs cannot be read. Nothing of it was written; the other operations of the commit were. The text
@@ -79,6 +80,8 @@ pub struct StartRequest {
     pub token: Option<Token>,
     /// Answer a repeated request with the first outcome.
     pub idempotency: Option<IdempotencyKey>,
+    /// How long the run is kept after its end.
+    pub retention: RetentionPolicy,
     /// The present.
     pub now: Timestamp,
 }

@@ -2,8 +2,8 @@
 
 use crate::StartOutcome;
 use durance_durable::{
-    ExecutionId, InstanceId, ModuleHash, ScheduleDefinition, ScheduleId, ScheduleRecord, ScheduledRun,
-    Timestamp, Token,
+    ExecutionId, InstanceId, ModuleHash, RetentionPolicy, ScheduleDefinition, ScheduleId, ScheduleRecord,
+    ScheduledRun, Timestamp, Token,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -55,6 +55,8 @@ pub struct RunWith {
     pub revision: Token,
     /// The component to pin a started orchestration to, or why there is none. Nothing for functions.
     pub module: Result<ModuleHash, Arc<str>>,
+    /// How long the runs are kept after their ends.
+    pub retention: RetentionPolicy,
     /// Execution ids follow from it. Never used before.
     pub seed: Uuid,
 }

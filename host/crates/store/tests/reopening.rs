@@ -160,7 +160,14 @@ impl Script<'_> {
         let mut write =
             turn_write(instance, &record, vec![HistoryEvent::ContinueAsNew { input: input.clone() }]);
         let (instance, started) = (id(instance), at(self.now));
-        let began = ExecutionRecord { instance, started, input, parent: None, carryover: Vec::new() };
+        let began = ExecutionRecord {
+            instance,
+            started,
+            input,
+            parent: None,
+            carryover: Vec::new(),
+            retention: durance_durable::RetentionPolicy::default(),
+        };
         self.executions += 1;
         write.commit.status = RuntimeStatus::ContinuedAsNew;
         write.commit.next = Some(NextExecution { execution: execution(self.executions), record: began });

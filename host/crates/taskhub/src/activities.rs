@@ -1,14 +1,20 @@
 //! Running activities: at least once, each attempt with its number, again after a failure if the policy says so.
 
-use crate::{ActivityCall, engine::Engine, partition::Delivery, timers::Due};
+use crate::{
+    ActivityCall, ActivityLimits,
+    activity_queue::{ActivityQueue, Group},
+    engine::Engine,
+    partition::Delivery,
+    timers::Due,
+};
 use durance_durable::{
-    ExecutionId, HistoryEvent, Json, MessageTarget, ModuleHash, TaskFailureDetails, TaskId,
+    ExecutionId, HistoryEvent, InstanceId, Json, MessageTarget, ModuleHash, TaskFailureDetails, TaskId,
 };
 use durance_store::{OpenActivity, Operation, Outcome, RetryTask};
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
-use tokio::{sync::Semaphore, task::AbortHandle};
+use tokio::{sync::Notify, task::AbortHandle};
 
 /// An activity and what its runs need.
 #[derive(Debug, Clone)]
@@ -21,23 +27,31 @@ pub(crate) struct ActivityRun {
 /// The activities that run, or wait for a place.
 #[derive(Debug)]
 pub(crate) struct Activities {
-    places: Semaphore,
+    queue: Mutex<ActivityQueue<ActivityRun>>,
+    /// A place is free again.
+    freed: Notify,
     running: Mutex<HashMap<ExecutionId, HashMap<TaskId, AbortHandle>>>,
 }
 
 impl Activities {
-    pub(crate) fn new(concurrent_max: usize) -> Self {
-        Self { places: Semaphore::new(concurrent_max), running: Mutex::default() }
+    pub(crate) fn new(concurrent_max: usize, limits: ActivityLimits) -> Self {
+        Self {
+            queue: Mutex::new(ActivityQueue::new(concurrent_max, limits)),
+            freed: Notify::new(),
+            running: Mutex::default(),
+        }
     }
 
     /// Stops those of an execution that is over.
-    pub(crate) fn stop(&self, execution: ExecutionId) {
+    pub(crate) fn stop(&self, instance: &InstanceId, execution: ExecutionId) {
+        self.queue.lock().retain(instance, |run| run.open.execution != execution);
         let stopped = self.running.lock().remove(&execution).unwrap_or_default();
         stopped.values().for_each(AbortHandle::abort);
     }
 
     /// Stops all.
     pub(crate) fn stop_all(&self) {
+        self.queue.lock().clear();
         let stopped = std::mem::take(&mut *self.running.lock());
         stopped.values().flat_map(HashMap::values).for_each(AbortHandle::abort);
     }
@@ -60,35 +74,61 @@ impl Activities {
     }
 }
 
+/// A place that an activity runs in. It is free again when this is dropped.
+struct Place {
+    engine: Arc<Engine>,
+    group: Group,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let activities = &self.engine.activities;
+        activities.queue.lock().release(&self.group);
+        // Nothing is begun here: the activity may have been stopped by anybody, with any lock held.
+        activities.freed.notify_one();
+    }
+}
+
 impl Engine {
     /// Runs the next attempt of an activity as soon as there is a place for it.
     pub(crate) fn run_activity(self: &Arc<Self>, run: ActivityRun) {
-        if self.is_stopping() {
-            // The store has it: it runs after the next start.
-            return;
+        let options = &run.open.call.options;
+        let priority = options.priority;
+        let mut queue = self.activities.queue.lock();
+        let group = queue.group(&run.open.call.name, options.concurrency_key.as_deref());
+        let instance = run.open.instance.clone();
+        queue.push(group, priority, &instance, run);
+        drop(queue);
+        self.begin_activities();
+    }
+
+    /// Runs those activities that wait for a place, as far as there are some.
+    fn begin_activities(self: &Arc<Self>) {
+        // Once the hub is being closed they stay in the store: they run after the next start.
+        while !self.is_stopping() {
+            let Some((group, run)) = self.activities.queue.lock().next() else { return };
+            self.begin_activity(Place { engine: Arc::clone(self), group }, run);
         }
+    }
+
+    fn begin_activity(self: &Arc<Self>, place: Place, run: ActivityRun) {
         let (execution, task) = (run.open.execution, run.open.call.task);
         let engine = Arc::clone(self);
         // The lock is held over the spawn, so that an end cannot be noted before the beginning.
         let mut running = self.activities.running.lock();
         let handle = tokio::spawn(async move {
-            engine.attempt(run).await;
+            engine.attempt(run, place).await;
             engine.activities.ended(execution, task);
         });
         running.entry(execution).or_default().insert(task, handle.abort_handle());
     }
 
-    async fn attempt(self: &Arc<Self>, run: ActivityRun) {
-        let result = {
-            let Ok(_place) = self.activities.places.acquire().await else { return };
-            if self.is_stopping() {
-                return;
-            }
-            let attempt = AssertUnwindSafe(self.executor.activity(run.call())).catch_unwind();
-            attempt.await.unwrap_or_else(|_| {
-                Err(TaskFailureDetails::new("HostPanic", "the host has panicked while it ran the activity"))
-            })
-        };
+    async fn attempt(self: &Arc<Self>, run: ActivityRun, place: Place) {
+        let attempt = AssertUnwindSafe(self.executor.activity(run.call())).catch_unwind();
+        let result = attempt.await.unwrap_or_else(|_| {
+            Err(TaskFailureDetails::new("HostPanic", "the host has panicked while it ran the activity"))
+        });
+        drop(place);
         match result {
             Ok(result) => self.complete(&run, Ok(result)),
             Err(failure) => self.retry_or_fail(run, failure).await,
@@ -148,5 +188,13 @@ impl ActivityRun {
             call: self.open.call.clone(),
             attempt: self.open.attempt,
         }
+    }
+}
+
+/// Gives each place that is free to the next activity.
+pub(crate) async fn give_places(engine: Arc<Engine>) {
+    loop {
+        engine.activities.freed.notified().await;
+        engine.begin_activities();
     }
 }

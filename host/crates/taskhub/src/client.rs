@@ -24,6 +24,8 @@ pub struct StartOptions {
     pub token: Option<Token>,
     /// A repeated start with the same key gives the first outcome, for 24 hours.
     pub idempotency_key: Option<String>,
+    /// How long the run is kept after its end; none: as the hub's settings say.
+    pub retention: Option<Duration>,
 }
 
 /// Answer to a start.

@@ -40,7 +40,7 @@ impl Engine {
     /// Lets the effects of a durable turn happen.
     pub(crate) fn take_effect(self: &Arc<Self>, committed: &Committed, messages: Vec<Message>) {
         if committed.is_over() {
-            self.forget(committed.execution);
+            self.forget(&committed.instance, committed.execution);
         } else {
             for event in &committed.turn.events {
                 self.take_effect_of(committed, event);
@@ -81,8 +81,8 @@ impl Engine {
     }
 
     /// An execution is over: its timers do not fire, its activities are stopped.
-    pub(crate) fn forget(&self, execution: ExecutionId) {
+    pub(crate) fn forget(&self, instance: &InstanceId, execution: ExecutionId) {
         self.timers.remove_all(execution);
-        self.activities.stop(execution);
+        self.activities.stop(instance, execution);
     }
 }

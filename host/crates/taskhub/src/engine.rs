@@ -12,7 +12,7 @@ use crate::{
     watchers::Watchers,
 };
 use durance_durable::{
-    ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, RuntimeState, Turn,
+    ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, RetentionPolicy, RuntimeState, Turn,
 };
 use durance_store::{Operation, Outcome, PurgeOutcome, SendEvent, SendOutcome, TaskHubStore};
 use parking_lot::Mutex;
@@ -34,6 +34,7 @@ pub(crate) struct Engine {
     pub(crate) schedules: Schedules,
     pub(crate) turns: Semaphore,
     pub(crate) commit_timeout: Duration,
+    pub(crate) retention: RetentionPolicy,
     operations: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
 }
@@ -64,12 +65,13 @@ impl Engine {
             committer,
             partitions: (0..count).map(|_| Partition::new(hot_max)).collect(),
             timers: Timers::default(),
-            activities: Activities::new(settings.concurrent_activities),
+            activities: Activities::new(settings.concurrent_activities, settings.activity_limits.clone()),
             watchers: Watchers::default(),
             stuck: StuckInstances::default(),
             schedules: Schedules::default(),
             turns: Semaphore::new(settings.concurrent_turns),
             commit_timeout: settings.commit_timeout,
+            retention: settings.retention,
             operations: Arc::new(Semaphore::new(settings.concurrent_operations)),
             stopping: watch::Sender::new(false),
         }

@@ -1,5 +1,8 @@
 //! The limits of a task hub.
 
+use crate::ActivityLimits;
+use durance_durable::RetentionPolicy;
+
 use std::time::Duration;
 
 /// How much a task hub does at once.
@@ -12,6 +15,10 @@ pub struct TaskHubSettings {
     pub concurrent_turns: usize,
     /// Activities that run at one time. Default 512.
     pub concurrent_activities: usize,
+    /// How many activities of a function, or with a key, run at one time. Default: as many as run at all.
+    pub activity_limits: ActivityLimits,
+    /// How long finished runs are kept, if their start does not say. Default: for ever.
+    pub retention: RetentionPolicy,
     /// Client operations under way at one time; beyond it they are refused as busy. Default 4,096.
     pub concurrent_operations: usize,
     /// A commit that takes longer is taken for hanging: the hub fails. Default 60 s.
@@ -24,6 +31,8 @@ impl Default for TaskHubSettings {
             hot_instances: 2_000,
             concurrent_turns: 256,
             concurrent_activities: 512,
+            activity_limits: ActivityLimits::default(),
+            retention: RetentionPolicy::default(),
             concurrent_operations: 4_096,
             commit_timeout: Duration::from_secs(60),
         }

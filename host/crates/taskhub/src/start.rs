@@ -9,8 +9,8 @@ use crate::{
     turn::{outcome_of, run_instance},
 };
 use durance_durable::{
-    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, RuntimeStatus,
-    StartDecision, Token, TurnCommit, decide_start,
+    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, RetentionPolicy,
+    RuntimeStatus, StartDecision, Token, TurnCommit, decide_start,
 };
 use durance_store::{IdempotencyKey, Operation, Outcome, Snapshot, StartOutcome, StartRequest, TurnOutcome};
 use futures_util::FutureExt;
@@ -78,6 +78,7 @@ impl Engine {
                 None => self.clock.new_id(),
             })
         });
+        let retention = options.retention.map_or(self.retention, RetentionPolicy::always);
         Ok(StartRequest {
             instance,
             name: orchestrator.into(),
@@ -88,6 +89,7 @@ impl Engine {
             if_exists: options.if_exists,
             token: options.token,
             idempotency,
+            retention,
             now: self.clock.now(),
         })
     }
@@ -110,7 +112,7 @@ impl Engine {
         let StartOutcome::Started { holder, terminated, messages } = outcome else { return };
         tracing::info!(instance_id = %holder.instance, execution_id = %holder.execution, "orchestration started");
         if let Some(execution) = terminated {
-            self.forget(*execution);
+            self.forget(&holder.instance, *execution);
             self.stuck.over(&holder.instance);
             self.watchers.finished(&holder.instance);
         }
@@ -222,6 +224,7 @@ impl Engine {
             input: request.input.clone(),
             parent: None,
             carryover: Vec::new(),
+            retention: request.retention,
         };
         self.hot(&record, begun_with, Vec::new()).ok()
     }
@@ -247,7 +250,8 @@ fn start_outcome(outcome: Option<Outcome>) -> Result<StartOutcome, ClientError> 
 fn digest(orchestrator: &str, input: &Json, options: &StartOptions) -> [u8; 32] {
     let instance = options.instance.as_ref().map_or("", InstanceId::as_str);
     let mut hash = Sha256::new();
-    for part in [orchestrator, input.as_str(), instance, options.if_exists.as_str()] {
+    let retention = options.retention.map(|time| time.as_nanos().to_string()).unwrap_or_default();
+    for part in [orchestrator, input.as_str(), instance, options.if_exists.as_str(), &retention] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

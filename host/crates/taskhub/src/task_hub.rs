@@ -2,7 +2,7 @@
 
 use crate::{
     Clock, FunctionExecutor, OrchestrationClient, TaskHubSettings,
-    activities::ActivityRun,
+    activities::{ActivityRun, give_places},
     committer::Committer,
     engine::Engine,
     partition::{Delivery, Partition},
@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet};
 
 /// How often what was kept for a time is looked through.
-const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// While closing: how often to look whether all is done.
 const DRAIN_LOOK: Duration = Duration::from_millis(5);
@@ -61,6 +61,7 @@ impl TaskHub {
         self.engine.go_on(waiting)?;
         self.background.spawn(Arc::clone(&self.engine).begin_schedules());
         self.background.spawn(fire_timers(Arc::clone(&self.engine)));
+        self.background.spawn(give_places(Arc::clone(&self.engine)));
         self.background.spawn(sweep(Arc::clone(&self.engine)));
         let engine = Arc::clone(&self.engine);
         self.background.spawn(async move { engine.committer.watch(engine.commit_timeout).await });

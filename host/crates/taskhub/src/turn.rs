@@ -126,7 +126,7 @@ impl Engine {
             if !is_for_another_life || self.is_alive(instance, &hot).map_err(|error| error.to_string())? {
                 return Ok(Some(hot));
             }
-            self.forget(hot.execution);
+            self.forget(instance, hot.execution);
         }
         self.load(instance).map_err(|error| error.to_string())
     }
@@ -165,6 +165,7 @@ impl Engine {
                     if_exists: IfExists::ReplaceFinished,
                     token: None,
                     idempotency: None,
+                    retention: self.retention,
                     now: commit.turn.time,
                 }),
                 None => {

@@ -4,6 +4,10 @@
 
 #[path = "engine/faults.rs"]
 mod faults;
+#[path = "engine/limits.rs"]
+mod limits;
+#[path = "engine/retention.rs"]
+mod retention;
 #[path = "engine/schedules.rs"]
 mod schedules;
 mod support;
@@ -129,7 +133,7 @@ async fn a_failed_activity_is_tried_again_with_the_same_task_and_the_next_attemp
                 max_retry_interval: None,
                 retry_timeout: None,
             };
-            let options = ActivityOptions { retry: Some(retry), timeout: None };
+            let options = ActivityOptions { retry: Some(retry), ..ActivityOptions::default() };
             context.result(context.schedule_with("Fails", context.input().as_str(), options)?).await
         })
         .activity("Fails", move |call| {

@@ -117,6 +117,7 @@ fn new_state(name: &str, module: ModuleHash) -> SharedState {
         input: Json::of(&serde_json::json!({ "timeoutSeconds": 60 })),
         parent: None,
         carryover: Vec::new(),
+        retention: durance_durable::RetentionPolicy::default(),
     };
     Arc::new(parking_lot::Mutex::new(RuntimeState::new(&instance, record, Vec::new())))
 }

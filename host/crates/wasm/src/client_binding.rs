@@ -48,6 +48,7 @@ impl CallState {
             if_exists: if_exists(options.if_exists),
             token: options.token.map(Token),
             idempotency_key: options.idempotency_key,
+            retention: options.retention_ms.map(Duration::from_millis),
         };
         Ok((self.client()?, input, options))
     }

@@ -74,6 +74,8 @@ impl wit::Host for OrchestratorState {
         let options = ActivityOptions {
             retry: options.retry.map(retry_policy),
             timeout: options.timeout_ms.map(Duration::from_millis),
+            concurrency_key: options.concurrency_key.map(Into::into),
+            priority: options.priority,
         };
         let task = self.context()?.call_activity(&name, input, options).map_err(stop)?;
         Ok(task.0)

@@ -133,6 +133,7 @@ impl RuntimeState {
                 input: again.input.clone(),
                 parent: self.record.parent.clone(),
                 carryover,
+                retention: self.record.retention,
             },
         });
         HistoryEvent::ContinueAsNew { input: again.input }

@@ -32,6 +32,7 @@ fn state(history: Vec<Turn>) -> RuntimeState {
         input: json("7"),
         parent: None,
         carryover: Vec::new(),
+        retention: crate::RetentionPolicy::default(),
     };
     RuntimeState::new(&record, begun_with, history)
 }

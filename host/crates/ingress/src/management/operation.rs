@@ -104,7 +104,7 @@ impl Operation {
     /// The query parameters that it takes.
     pub(crate) fn parameters(&self) -> (&'static [&'static str], &'static [&'static str]) {
         let own: &[&str] = match self {
-            Self::Start { .. } => &["timeout", "pollingInterval", "ifExists"],
+            Self::Start { .. } => &["timeout", "pollingInterval", "ifExists", "retentionSeconds"],
             Self::List => {
                 &["createdTimeFrom", "createdTimeTo", "runtimeStatus", "instanceIdPrefix", "showInput", "top"]
             }

@@ -49,6 +49,7 @@ impl ManagementApi {
             if_exists: if_exists(query)?,
             token: None,
             idempotency_key: idempotency_key(&request.parts.headers)?,
+            retention: query.read("retentionSeconds", "a number of seconds", retention)?,
         };
         let started = self.client.start_new(&start.function, start.input, options).await?;
         let links = |holder: &Holder| self.links.payload(&request.origin(), &holder.instance);
@@ -108,6 +109,10 @@ fn wait_time(query: &Query<'_>) -> Result<Option<Duration>, QueryError> {
 fn seconds(text: &str) -> Option<Duration> {
     let duration = Duration::try_from_secs_f64(text.parse().ok()?).ok()?;
     (duration <= WAIT_MAX).then_some(duration)
+}
+
+fn retention(text: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(text.parse().ok()?).ok()
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {

@@ -15,6 +15,7 @@ fn continue_as_new(driver: &Driver<'_>, record: &InstanceRecord, number: u128) -
         input,
         parent: None,
         carryover: vec![HistoryEvent::EventRaised { name: "Kept".into(), input: Json::null() }],
+        retention: durance_durable::RetentionPolicy::default(),
     };
     write.commit.status = RuntimeStatus::ContinuedAsNew;
     write.commit.next = Some(NextExecution { execution: execution(number), record: began });

@@ -8,6 +8,7 @@ pub mod inbox;
 pub mod leases;
 pub mod list;
 pub mod purge;
+pub mod retention;
 pub mod schedule;
 pub mod start;
 pub mod sub_orchestration;
@@ -20,8 +21,8 @@ use crate::{
 };
 use durance_durable::{
     ActivityOptions, CreateTimer, ExecutionId, HistoryEvent, IfExists, InstanceId, InstanceRecord, Json,
-    Message, ModuleHash, PartitionId, RuntimeStatus, ScheduleTask, TaskId, Timestamp, Token, Turn,
-    TurnCommit,
+    Message, ModuleHash, PartitionId, RetentionPolicy, RuntimeStatus, ScheduleTask, TaskId, Timestamp, Token,
+    Turn, TurnCommit,
 };
 use uuid::Uuid;
 
@@ -96,6 +97,13 @@ macro_rules! conformance_tests {
                 tick_that_was_run_is_not_run_again_by_a_new_schedule_of_the_same_id,
                 run_that_cannot_be_started_is_noted,
                 function_call_is_remembered_until_it_ends,
+            ]);
+            $crate::conformance_tests!(@theme $make, retention: [
+                finished_run_is_deleted_when_its_time_is_over,
+                each_end_has_its_own_time,
+                replaced_run_is_deleted_alone,
+                time_is_kept_over_continue_as_new,
+                many_runs_are_deleted_in_batches,
             ]);
             $crate::conformance_tests!(@theme $make, list: [
                 list_is_in_the_order_of_ids_page_by_page,
@@ -281,6 +289,7 @@ pub fn start_request(instance: &str, number: u128) -> StartRequest {
         if_exists: IfExists::default(),
         token: None,
         idempotency: None,
+        retention: RetentionPolicy::default(),
         now: at(1_000),
     }
 }

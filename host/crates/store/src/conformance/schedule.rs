@@ -6,8 +6,8 @@ use crate::{
     StartOutcome, TaskHubStore,
 };
 use durance_durable::{
-    Json, ModuleHash, OverlapPolicy, RunOutcome, RuntimeStatus, ScheduleDefinition, ScheduleId,
-    ScheduleRecord, ScheduleTarget, Timestamp, Timing, Token,
+    Json, ModuleHash, OverlapPolicy, RetentionPolicy, RunOutcome, RuntimeStatus, ScheduleDefinition,
+    ScheduleId, ScheduleRecord, ScheduleTarget, Timestamp, Timing, Token,
 };
 use std::time::Duration;
 use uuid::Uuid;
@@ -69,7 +69,12 @@ impl Driver<'_> {
     fn with(&self) -> RunWith {
         let (_, record) = self.store.schedules().expect("readable").pop().expect("there is one");
         let seed = Uuid::from_u128(record.revision.0.into());
-        RunWith { revision: record.revision, module: Ok(ModuleHash([1; 32])), seed }
+        RunWith {
+            revision: record.revision,
+            module: Ok(ModuleHash([1; 32])),
+            retention: RetentionPolicy::default(),
+            seed,
+        }
     }
 }
 

@@ -18,7 +18,8 @@ pub(crate) fn open_hub(
     rows: &dyn Rows,
     partition_count: u16,
 ) -> Result<(Opening, Option<WriteBatch>), StoreError> {
-    let first = Opening { partition_count, epoch: 0, horizon: Token(0), generation_floor: 0 };
+    let first =
+        Opening { partition_count, epoch: 0, horizon: Token(0), generation_floor: 0, is_forgetting: false };
     let before = read(rows, &keys::opening())?.unwrap_or(first);
     let counters = read(rows, &keys::counters())?.unwrap_or_default();
     let mut transaction = Transaction::new(rows, counters, before);
@@ -31,8 +32,10 @@ pub(crate) fn open_hub(
         transaction.delete(Key { table: Table::Tombstones, bytes });
     }
     let horizon = transaction.next_token();
-    let opening = Opening { epoch: before.epoch + 1, horizon, generation_floor, ..before };
-    transaction.put(keys::opening(), &opening);
+    transaction.count_tombstones(|_| 0);
+    let opening =
+        Opening { epoch: before.epoch + 1, horizon, generation_floor, is_forgetting: false, ..before };
+    transaction.set_opening(opening);
     Ok((opening, transaction.into_batch()))
 }
 

@@ -100,6 +100,11 @@ pub(super) fn idempotency_expiry(expires: Timestamp, idempotency: &Key) -> Key {
     Key::new(Table::IdempotencyExpiry, &[&expires.as_nanos().to_be_bytes(), &idempotency.bytes])
 }
 
+pub(super) fn expiry(expires: Timestamp, id: &InstanceId, generation: u64) -> Key {
+    let time = expires.as_nanos().to_be_bytes();
+    Key::new(Table::Expiries, &[&time, &generation.to_be_bytes(), id.as_str().as_bytes()])
+}
+
 /// The id that is a whole key.
 pub(super) fn read_instance(table: Table, key: &[u8]) -> Result<InstanceId, StoreError> {
     let text = std::str::from_utf8(key).map_err(|_| misshapen(table))?;
@@ -132,6 +137,14 @@ pub(super) fn read_task(key: &[u8]) -> Result<(InstanceId, ExecutionId, TaskId),
 pub(super) fn read_expiry(key: &[u8]) -> Result<(Timestamp, Key), StoreError> {
     let (time, digest) = key.split_first_chunk().ok_or_else(|| misshapen(Table::IdempotencyExpiry))?;
     Ok((Timestamp::from_nanos(u64::from_be_bytes(*time)), Key::new(Table::Idempotency, &[digest])))
+}
+
+/// Time, instance and generation of a run's expiry.
+pub(super) fn read_run_expiry(key: &[u8]) -> Result<(Timestamp, InstanceId, u64), StoreError> {
+    let (time, rest) = key.split_first_chunk().ok_or_else(|| misshapen(Table::Expiries))?;
+    let (generation, id) = rest.split_first_chunk().ok_or_else(|| misshapen(Table::Expiries))?;
+    let time = Timestamp::from_nanos(u64::from_be_bytes(*time));
+    Ok((time, read_instance(Table::Expiries, id)?, u64::from_be_bytes(*generation)))
 }
 
 fn read_of_instance(table: Table, key: &[u8]) -> Result<(InstanceId, &[u8]), StoreError> {
@@ -173,6 +186,8 @@ mod tests {
         let row = idempotency("some key");
         let key = idempotency_expiry(Timestamp::from_nanos(9), &row);
         assert_eq!(read_expiry(&key.bytes).unwrap(), (Timestamp::from_nanos(9), row));
+        let key = expiry(Timestamp::from_nanos(9), &id("äö"), 7);
+        assert_eq!(read_run_expiry(&key.bytes).unwrap(), (Timestamp::from_nanos(9), id("äö"), 7));
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl Transaction<'_> {
 
     /// Writes a new run, pending, in place of whatever holds the id. The message begins it.
     pub(super) fn begin_run(&mut self, request: StartRequest, generation: u64) -> (Holder, Message) {
-        let StartRequest { instance, name, input, module, execution, parent, now, .. } = request;
+        let StartRequest { instance, name, input, module, execution, parent, retention, now, .. } = request;
         let record = InstanceRecord {
             name,
             execution,
@@ -57,6 +57,7 @@ impl Transaction<'_> {
             input,
             parent,
             carryover: Vec::new(),
+            retention,
         };
         let message = self.begin_execution(execution, &began);
         (holder(instance, &record), message)
@@ -114,7 +115,12 @@ impl Transaction<'_> {
         self.delete_under(&keys::of_instance(Table::Tasks, partition, id))?;
         self.delete_under(&keys::of_instance(Table::Inbox, partition, id))?;
         let began: Option<ExecutionRecord> = self.get(&keys::execution(record.execution))?;
-        match began.and_then(|began| began.parent) {
+        let Some(began) = began else { return Ok(None) };
+        if let Some(time) = began.retention.of(record.status) {
+            let expires = record.last_updated.saturating_add(time);
+            self.insert(keys::expiry(expires, id, record.generation), &());
+        }
+        match began.parent {
             Some(parent) => self.tell_parent(&parent, result_for_parent(&parent, record)),
             None => Ok(None),
         }

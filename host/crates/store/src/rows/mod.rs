@@ -59,6 +59,8 @@ pub(crate) enum Table {
     Tombstones = 9,
     /// `ScheduleRecord` by schedule id.
     Schedules = 20,
+    /// Nothing, by the time until which a finished run is kept, its instance id and its generation.
+    Expiries = 21,
 }
 
 impl Table {
@@ -76,6 +78,7 @@ impl Table {
             Self::IdempotencyExpiry => "idempotency expiry",
             Self::Tombstones => "tombstones",
             Self::Schedules => "schedules",
+            Self::Expiries => "expiries",
         }
     }
 }

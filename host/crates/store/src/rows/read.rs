@@ -73,7 +73,11 @@ impl TaskHubView for Reader<'_> {
     fn schedules(&self) -> Result<Vec<(ScheduleId, ScheduleRecord)>, StoreError> {
         let mut found = Vec::new();
         self.0.scan(&Key::all(Table::Schedules), &[], &mut |key, value| {
-            found.push((keys::read_schedule(key)?, codec::decode(Table::Schedules, value)?));
+            let id = keys::read_schedule(key)?;
+            match codec::decode(Table::Schedules, value) {
+                Ok(record) => found.push((id, record)),
+                Err(error) => tracing::error!(schedule_id = %id, %error, "schedule does not run"),
+            }
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(found)

@@ -198,6 +198,7 @@ impl Ticking<'_, '_> {
             if_exists,
             token: None,
             idempotency: None,
+            retention: with.retention,
             now: self.now,
         })
     }

@@ -58,6 +58,7 @@ fn start_unused(
     }
     if tombstone.is_some() {
         transaction.delete(keys::tombstone(&request.instance));
+        transaction.count_tombstones(|count| count.saturating_sub(1));
     }
     let last = tombstone.map_or(transaction.opening().generation_floor, |tombstone| tombstone.generation);
     let (holder, message) = transaction.begin_run(request, last + 1);

@@ -13,6 +13,8 @@ pub(crate) struct Counters {
     pub token: u64,
     /// The last sequence number given to a message.
     pub sequence: u64,
+    /// How many tombstones there are.
+    pub tombstones: u64,
 }
 
 /// What was settled when the hub was opened.
@@ -26,6 +28,8 @@ pub(crate) struct Opening {
     pub horizon: Token,
     /// No tombstone that was ever swept had a higher generation.
     pub generation_floor: u64,
+    /// Whether the tombstones that are older than the horizon are being deleted.
+    pub is_forgetting: bool,
 }
 
 /// A message in an inbox; receiver and sequence are in its key.

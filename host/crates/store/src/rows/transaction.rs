@@ -49,18 +49,31 @@ impl<'a> Transaction<'a> {
         &mut self,
         decide: impl FnOnce(&mut Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let counters = self.counters;
+        let (counters, opening) = (self.counters, self.opening);
         self.staged.begin();
         let decided = decide(self);
         if decided.is_err() {
             self.staged.take_back();
             self.counters = counters;
+            self.opening = opening;
         }
         decided
     }
 
     pub(super) fn opening(&self) -> &Opening {
         &self.opening
+    }
+
+    /// Changes what was settled when the hub was opened.
+    pub(super) fn set_opening(&mut self, opening: Opening) {
+        self.put(keys::opening(), &opening);
+        self.opening = opening;
+    }
+
+    /// Changes the number of tombstones; gives it.
+    pub(super) fn count_tombstones(&mut self, count: impl FnOnce(u64) -> u64) -> u64 {
+        self.counters.tombstones = count(self.counters.tombstones);
+        self.counters.tombstones
     }
 
     pub(super) fn partition(&self, id: &InstanceId) -> PartitionId {

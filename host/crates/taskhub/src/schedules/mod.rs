@@ -150,7 +150,8 @@ impl Engine {
 
     fn take_effect_of_change(self: &Arc<Self>, id: &ScheduleId, written: &ScheduleWritten) {
         for (instance, execution) in &written.terminated {
-            self.forget(*execution);
+            self.forget(instance, *execution);
+            self.stuck.over(instance);
             self.watchers.finished(instance);
         }
         for start in &written.starts {
@@ -175,6 +176,6 @@ impl Engine {
                 .resolve_orchestrator(name)
                 .ok_or_else(|| self.unknown_orchestrator(name).to_string().into()),
         };
-        RunWith { revision: record.revision, module, seed: self.clock.new_id() }
+        RunWith { revision: record.revision, module, retention: self.retention, seed: self.clock.new_id() }
     }
 }

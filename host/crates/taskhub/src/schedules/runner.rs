@@ -80,9 +80,14 @@ impl Engine {
         }
         let engine = Arc::clone(self);
         tokio::spawn(async move {
-            while !engine.is_stopping() && !entry.state.lock().is_deleted {
-                if engine.wait_for_tick(&entry).await.is_break() || engine.tick(&entry).await.is_err() {
-                    return;
+            while !engine.is_stopping() && engine.wait_for_tick(&entry).await.is_continue() {
+                match engine.tick(&entry).await {
+                    Ok(()) => {}
+                    Err(ClientError::Stopping) => return,
+                    Err(error) => {
+                        tracing::error!(schedule_id = %entry.id, %error, "schedule stops until the next start");
+                        return;
+                    }
                 }
             }
         });

@@ -157,6 +157,7 @@ fn new_state(name: &str, module: ModuleHash, input: &Json, history: Vec<Turn>) -
         input: input.clone(),
         parent: None,
         carryover: Vec::new(),
+        retention: durance_durable::RetentionPolicy::default(),
     };
     Arc::new(parking_lot::Mutex::new(RuntimeState::new(&instance, record, history)))
 }
