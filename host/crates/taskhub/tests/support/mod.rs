@@ -218,6 +218,11 @@ impl Hub {
         Self::open_with(store, app, Arc::new(SystemClock), settings)
     }
 
+    /// On this clock.
+    pub(crate) fn open_at(store: Arc<dyn TaskHubStore>, app: App, clock: Arc<dyn Clock>) -> Self {
+        Self::open_with(store, app, clock, &TaskHubSettings::default())
+    }
+
     pub(crate) fn open_with(
         store: Arc<dyn TaskHubStore>,
         app: App,
