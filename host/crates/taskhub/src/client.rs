@@ -2,8 +2,7 @@
 
 use crate::{InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot, engine::Engine};
 use durance_durable::{
-    ExecutionHistory, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, RuntimeStatus,
-    ScheduleId, Token,
+    ExecutionHistory, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, RuntimeStatus, ScheduleId, Token,
 };
 use durance_store::{Holder, ListQuery, PurgeOutcome, StoreError};
 use std::{sync::Arc, time::Duration};

@@ -69,6 +69,11 @@ impl SimulatedClock {
         due.into_values().for_each(Waker::wake);
     }
 
+    /// Moves it by so much at once.
+    pub fn advance(&self, time: Duration) {
+        self.advance_to(self.now().saturating_add(time));
+    }
+
     /// The next time that somebody waits for.
     #[must_use]
     pub fn next_wait(&self) -> Option<Timestamp> {

@@ -9,6 +9,7 @@
 mod app;
 mod checks;
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "the tests of the engine use the rest")]
 mod support;
 mod world;
 

@@ -1,6 +1,5 @@
 //! Orchestrators and activities written as plain Rust, for tests of the engine alone.
 
-pub(crate) mod clock;
 pub(crate) mod faulty_store;
 
 use durance_durable::{
