@@ -15,6 +15,7 @@ mod outbound;
 mod patterns;
 mod pinning;
 mod policies;
+mod replay;
 mod samples;
 mod sandbox;
 mod schedules;

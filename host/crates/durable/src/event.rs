@@ -17,6 +17,7 @@ impl fmt::Display for TaskId {
 
 /// How an activity is to be run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ActivityOptions {
     /// None: one attempt.
     pub retry: Option<RetryPolicy>,
@@ -26,6 +27,7 @@ pub struct ActivityOptions {
 
 /// The orchestrator calls an activity.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ScheduleTask {
     /// The task that the call became.
     pub task: TaskId,
@@ -39,12 +41,14 @@ pub struct ScheduleTask {
 
 /// The orchestrator calls another orchestrator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CreateSubOrchestration {
     /// The task that the call became.
     pub task: TaskId,
     /// The orchestrator's name.
     pub name: Arc<str>,
     /// The child's instance id.
+    #[serde(rename = "instanceId")]
     pub instance: InstanceId,
     /// Its input.
     pub input: Json,
@@ -52,6 +56,7 @@ pub struct CreateSubOrchestration {
 
 /// The orchestrator waits for a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CreateTimer {
     /// The task that the timer became.
     pub task: TaskId,
@@ -61,8 +66,11 @@ pub struct CreateTimer {
 
 /// One event in the history of an execution.
 ///
-/// On disk a variant is its index: new ones are added at the end, none is ever removed or moved.
+/// On disk a variant is its index: new ones are added at the end, none is ever removed or moved. In JSON it is an object
+/// with the variant's name as `eventType` beside its fields; a field that is added must have a default, so that older
+/// files stay readable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all_fields = "camelCase")]
 pub enum HistoryEvent {
     /// The execution began. Always the first event.
     ExecutionStarted,
@@ -210,8 +218,12 @@ impl fmt::Display for HistoryEvent {
             ),
             Self::TimerCreated(t) => write!(f, "task {}: timer for {} ns", t.task, t.fire_at.as_nanos()),
             Self::TimerCanceled { task } => write!(f, "cancellation of timer task {task}"),
-            Self::ExecutionCompleted { status, .. } => write!(f, "end of the execution as {status}"),
-            Self::ContinueAsNew { .. } => f.write_str("continue as new"),
+            Self::ExecutionCompleted { status, output, failure } => {
+                write!(f, "end of the execution as {status}")?;
+                let output = output.iter().try_for_each(|output| write!(f, " with output {output}"));
+                output.and(failure.iter().try_for_each(|failure| write!(f, " with failure {failure}")))
+            }
+            Self::ContinueAsNew { input } => write!(f, "continue as new with input {input}"),
             other => write!(f, "{other:?}"),
         }
     }

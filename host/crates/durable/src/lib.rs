@@ -9,8 +9,10 @@
 
 mod commit;
 mod event;
+mod event_json;
 mod failure;
 mod history;
+mod history_file;
 mod id;
 mod json;
 mod record;
@@ -24,6 +26,7 @@ pub use commit::{NextExecution, TurnCommit};
 pub use event::{ActivityOptions, CreateSubOrchestration, CreateTimer, HistoryEvent, ScheduleTask, TaskId};
 pub use failure::{FailureCause, TaskFailureDetails};
 pub use history::Turn;
+pub use history_file::{ExecutionHistory, InvalidHistory};
 pub use id::{
     ExecutionId, INSTANCE_ID_CHARS_MAX, InstanceId, InvalidInstanceId, InvalidModuleHash, ModuleHash,
     PartitionId,

@@ -1,7 +1,9 @@
 //! The orchestration client: what functions and the management API ask of a task hub.
 
 use crate::{InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot, engine::Engine};
-use durance_durable::{HistoryEvent, IfExists, InstanceId, Json, RuntimeStatus, ScheduleId, Token};
+use durance_durable::{
+    ExecutionHistory, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, RuntimeStatus, ScheduleId, Token,
+};
 use durance_store::{Holder, ListQuery, PurgeOutcome, StoreError};
 use std::{sync::Arc, time::Duration};
 
@@ -137,6 +139,18 @@ impl OrchestrationClient {
         options: StatusOptions,
     ) -> Result<StatusSnapshot, ClientError> {
         self.engine.status(instance, options)
+    }
+
+    /// The whole history of an instance's present execution, or of a kept earlier one; with all that a replay needs.
+    ///
+    /// # Errors
+    /// `NotFound`, `Store`.
+    pub fn export_history(
+        &self,
+        instance: &InstanceId,
+        execution: Option<ExecutionId>,
+    ) -> Result<ExecutionHistory, ClientError> {
+        self.engine.export_history(instance, execution)
     }
 
     /// Sends an external event.

@@ -4,7 +4,11 @@ use durance_store::{Lease, Operation, Outcome, StoreError, TaskHubStore};
 use parking_lot::Mutex;
 use std::{
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -17,6 +21,8 @@ const OPERATIONS_MAX: usize = 2_048;
 #[derive(Debug)]
 pub(crate) struct Committer {
     submissions: Mutex<Option<mpsc::Sender<Submission>>>,
+    /// Submissions whose submitter has no answer yet.
+    waiting: AtomicUsize,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
     health: Arc<Health>,
 }
@@ -42,6 +48,22 @@ struct Submission {
     reply: oneshot::Sender<Vec<Outcome>>,
 }
 
+/// One that waits for a commit; until dropped.
+struct Waiting<'c>(&'c AtomicUsize);
+
+impl<'c> Waiting<'c> {
+    fn begin(count: &'c AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The operations were not committed, and will not be: the store has failed or the hub is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotCommitted;
@@ -61,7 +83,12 @@ impl Committer {
                 of_thread.fail(StoreError::Poisoned);
             }
         })?;
-        Ok(Self { submissions: Mutex::new(Some(submissions)), thread: Mutex::new(Some(thread)), health })
+        Ok(Self {
+            submissions: Mutex::new(Some(submissions)),
+            waiting: AtomicUsize::new(0),
+            thread: Mutex::new(Some(thread)),
+            health,
+        })
     }
 
     /// Commits operations together; when this returns they are durable.
@@ -71,6 +98,7 @@ impl Committer {
     pub(crate) async fn commit(&self, operations: Vec<Operation>) -> Result<Vec<Outcome>, NotCommitted> {
         let (reply, outcomes) = oneshot::channel();
         let submission = Submission { operations, reply };
+        let _waiting = Waiting::begin(&self.waiting);
         {
             let sender = self.submissions.lock();
             sender.as_ref().ok_or(NotCommitted)?.send(submission).map_err(|_| NotCommitted)?;
@@ -82,6 +110,11 @@ impl Committer {
     pub(crate) async fn commit_one(&self, operation: Operation) -> Result<Outcome, NotCommitted> {
         let mut outcomes = self.commit(vec![operation]).await?;
         outcomes.pop().ok_or(NotCommitted)
+    }
+
+    /// Whether anybody waits for a commit.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Becomes `Some` when the store has failed: from then on nothing is acknowledged any more.

@@ -79,6 +79,11 @@ impl TaskHub {
         self.engine.committer.failed()
     }
 
+    /// Whether a commit is under way or waited for.
+    pub(crate) fn is_committing(&self) -> bool {
+        self.engine.committer.is_at_work()
+    }
+
     /// Begins nothing new, lets what is under way come to its end for at most `drain`, and commits it. What is left
     /// over goes on after the next start.
     pub async fn close(mut self, drain: Duration) {

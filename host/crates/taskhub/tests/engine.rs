@@ -7,6 +7,8 @@ mod faults;
 #[path = "engine/schedules.rs"]
 mod schedules;
 mod support;
+#[path = "engine/virtual_time.rs"]
+mod virtual_time;
 
 use durance_durable::{
     ActivityOptions, HistoryEvent, IfExists, Json, RetryPolicy, RuntimeStatus, TaskFailureDetails,

@@ -67,6 +67,7 @@ impl ManagementApi {
             Operation::Instance(instance, InstanceOperation::Status) => {
                 self.status(request, &query, &instance)
             }
+            Operation::Instance(instance, InstanceOperation::History) => self.history(&query, &instance),
             Operation::Instance(instance, command) => self.command(&query, &instance, &command).await,
         }
     }
@@ -110,7 +111,7 @@ impl ManagementApi {
                 self.client.purge(instance).await?;
                 return Ok(response::json(StatusCode::OK, &json!({ "instancesDeleted": 1 })));
             }
-            InstanceOperation::Status | InstanceOperation::RaiseEvent(_) => {
+            InstanceOperation::Status | InstanceOperation::History | InstanceOperation::RaiseEvent(_) => {
                 return Err(Problem::not_offered("this command"));
             }
         }

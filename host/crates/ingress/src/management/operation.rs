@@ -24,6 +24,7 @@ pub(crate) enum Operation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum InstanceOperation {
     Status,
+    History,
     Purge,
     RaiseEvent(String),
     Terminate,
@@ -82,6 +83,12 @@ impl Operation {
             _ => return Err(Problem::no_such_path(path)),
         };
         let operation = match (action.as_str(), argument) {
+            ("history", None) => {
+                return match *method {
+                    Method::GET | Method::HEAD => on(InstanceOperation::History),
+                    _ => Err(Problem::wrong_method(path, "GET, HEAD")),
+                };
+            }
             ("raiseevent", Some(event)) => on(InstanceOperation::RaiseEvent(event.to_string())),
             ("terminate", None) => on(InstanceOperation::Terminate),
             ("suspend", None) => on(InstanceOperation::Suspend),
@@ -115,6 +122,7 @@ impl Operation {
                 "returnInternalServerErrorOnFailure",
                 "executionId",
             ],
+            Self::Instance(_, InstanceOperation::History) => &["executionId"],
             Self::Instance(_, InstanceOperation::Purge | InstanceOperation::RaiseEvent(_)) => &[],
             Self::Instance(_, _) => &["reason"],
             Self::Schedules(operation) => operation.parameters(),
@@ -161,6 +169,10 @@ mod tests {
             ("GET", "/instances/a%20b", Ok(on(InstanceOperation::Status))),
             ("HEAD", "/instances/a b/", Ok(on(InstanceOperation::Status))),
             ("DELETE", "/INSTANCES/a%20b", Ok(on(InstanceOperation::Purge))),
+            ("GET", "/instances/a%20b/History", Ok(on(InstanceOperation::History))),
+            ("HEAD", "/instances/a%20b/history", Ok(on(InstanceOperation::History))),
+            ("POST", "/instances/a%20b/history", Err(405)),
+            ("GET", "/instances/a%20b/history/1", Err(404)),
             ("POST", "/instances/a%20b", Err(405)),
             (
                 "POST",

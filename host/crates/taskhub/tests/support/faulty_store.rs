@@ -14,21 +14,29 @@ use std::io;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Disk {
     Works,
+    /// They are not written.
     Fails,
+    /// They are written, and nobody learns of it.
+    FailsAfterwards,
     Hangs,
 }
 
-/// A store in memory on such a disk.
+/// A store on such a disk.
 #[derive(Debug)]
 pub(crate) struct FaultyStore {
-    store: MemoryStore,
+    store: Box<dyn TaskHubStore>,
     disk: Mutex<Disk>,
     changed: Condvar,
 }
 
 impl FaultyStore {
+    /// In memory.
     pub(crate) fn new() -> Self {
-        Self { store: MemoryStore::new(16), disk: Mutex::new(Disk::Works), changed: Condvar::new() }
+        Self::on(Box::new(MemoryStore::new(16)))
+    }
+
+    pub(crate) fn on(store: Box<dyn TaskHubStore>) -> Self {
+        Self { store, disk: Mutex::new(Disk::Works), changed: Condvar::new() }
     }
 
     pub(crate) fn set(&self, disk: Disk) {
@@ -53,11 +61,13 @@ impl TaskHubStore for FaultyStore {
     fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Vec<Outcome>, StoreError> {
         let mut disk = self.disk.lock();
         self.changed.wait_while(&mut disk, |disk| *disk == Disk::Hangs);
+        let died =
+            || StoreError::Io { action: "write".to_owned(), source: io::Error::other("the disk died") };
         if *disk == Disk::Fails {
-            let source = io::Error::other("the disk died");
-            return Err(StoreError::Io { action: "write".to_owned(), source });
+            return Err(died());
         }
-        self.store.commit(fence, operations)
+        let outcomes = self.store.commit(fence, operations)?;
+        if *disk == Disk::FailsAfterwards { Err(died()) } else { Ok(outcomes) }
     }
 
     fn view(&self) -> Box<dyn TaskHubView + '_> {

@@ -1,6 +1,5 @@
 //! Orchestrators and activities written as plain Rust, for tests of the engine alone.
 
-pub(crate) mod clock;
 pub(crate) mod faulty_store;
 
 use durance_durable::{
@@ -216,6 +215,11 @@ impl Hub {
 
     pub(crate) fn open_on(store: Arc<dyn TaskHubStore>, app: App, settings: &TaskHubSettings) -> Self {
         Self::open_with(store, app, Arc::new(SystemClock), settings)
+    }
+
+    /// On this clock.
+    pub(crate) fn open_at(store: Arc<dyn TaskHubStore>, app: App, clock: Arc<dyn Clock>) -> Self {
+        Self::open_with(store, app, clock, &TaskHubSettings::default())
     }
 
     pub(crate) fn open_with(
