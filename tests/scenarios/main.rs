@@ -3,6 +3,7 @@
 mod bad_apps;
 mod client_calls;
 mod determinism;
+mod entities;
 mod faults;
 mod http_triggers;
 mod keys;

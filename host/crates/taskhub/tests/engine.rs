@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "engine/entities.rs"]
+mod entities;
 #[path = "engine/faults.rs"]
 mod faults;
 #[path = "engine/schedules.rs"]

@@ -7,6 +7,7 @@ use crate::{
     outbound::OutboundHooks,
     shared::Shared,
 };
+use durance_durable::EntityId;
 use durance_taskhub::ActivityCall;
 use std::{fmt, sync::Arc};
 use uuid::Uuid;
@@ -20,6 +21,7 @@ pub(crate) enum Trigger {
     Http { origin: String, route_parameters: Vec<(String, Option<String>)> },
     Activity(Box<ActivityCall>),
     Timer,
+    Entity(EntityId),
 }
 
 pub(crate) struct CallState {
@@ -66,6 +68,7 @@ impl Wasi {
         let instance_id = match trigger {
             Trigger::Http { .. } | Trigger::Timer => None,
             Trigger::Activity(call) => Some(call.instance.as_str().into()),
+            Trigger::Entity(entity) => Some(entity.as_str().into()),
         };
         let log = GuestLog::new(Arc::clone(function), instance_id, invocation_id, None, shared.log_limits());
         let hooks =
@@ -119,20 +122,20 @@ impl invocation::Host for CallState {
     fn route_parameters(&mut self) -> wasmtime::Result<Vec<(String, Option<String>)>> {
         Ok(match &self.trigger {
             Trigger::Http { route_parameters, .. } => route_parameters.clone(),
-            Trigger::Activity(_) | Trigger::Timer => Vec::new(),
+            Trigger::Activity(_) | Trigger::Timer | Trigger::Entity(_) => Vec::new(),
         })
     }
 
     fn attempt(&mut self) -> wasmtime::Result<u32> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => 1,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => 1,
             Trigger::Activity(call) => call.attempt,
         })
     }
 
     fn idempotency_key(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => None,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
             Trigger::Activity(call) => {
                 Some(format!("{}/{}/{}", call.instance, call.execution, call.call.task))
             }
@@ -141,14 +144,14 @@ impl invocation::Host for CallState {
 
     fn instance_id(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => None,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
             Trigger::Activity(call) => Some(call.instance.to_string()),
         })
     }
 
     fn generation(&mut self) -> wasmtime::Result<Option<u64>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => None,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
             Trigger::Activity(call) => Some(call.generation),
         })
     }

@@ -41,6 +41,7 @@ impl RuntimeState {
         input: Json,
     ) -> Result<TaskId, GuestFault> {
         self.check_name("a sub-orchestrator", name)?;
+        self.check_outside_critical_section("call a sub-orchestrator")?;
         let task = self.next_task()?;
         let instance = match instance {
             Some(id) => InstanceId::new(id),
@@ -80,8 +81,8 @@ impl RuntimeState {
         Ok(task)
     }
 
-    /// Gives up a task: a timer is deleted, a waiter takes no event and gives back one that it was given. The work of
-    /// an activity or a sub-orchestration goes on as long as this orchestration does.
+    /// Gives up a task: a timer is deleted, a waiter takes no event and gives back one that it was given, locks are
+    /// released. The work of an activity or a sub-orchestration goes on as long as this orchestration does.
     ///
     /// # Errors
     /// No such task, or the history does not allow it.
@@ -102,6 +103,7 @@ impl RuntimeState {
                 }
                 Ok(())
             }
+            Task::Open(TaskKind::Lock) | Task::Done { kind: TaskKind::Lock, .. } => self.release_locks(task),
             Task::Done { kind: TaskKind::Event(_), result: Ok(_), .. } => {
                 if let Task::Done { kind: TaskKind::Event(name), order, result: Ok(input) } =
                     std::mem::replace(slot, Task::Gone)
@@ -195,7 +197,7 @@ impl RuntimeState {
         self.execution.derive_uuid(self.guids)
     }
 
-    fn check_name(&mut self, what: &str, name: &str) -> Result<(), GuestFault> {
+    pub(super) fn check_name(&mut self, what: &str, name: &str) -> Result<(), GuestFault> {
         let wrong = match name.len() {
             0 => format!("the name of {what} must not be empty"),
             1..=NAME_BYTES_MAX => return Ok(()),
@@ -204,14 +206,14 @@ impl RuntimeState {
         Err(self.fail(GuestFault::InvalidArgument(wrong)))
     }
 
-    fn next_task(&mut self) -> Result<TaskId, GuestFault> {
+    pub(super) fn next_task(&mut self) -> Result<TaskId, GuestFault> {
         if self.tasks.len() >= ACTIONS_MAX {
             return Err(self.fail(GuestFault::TooManyActions));
         }
         Ok(TaskId(u32::try_from(self.tasks.len()).expect("fewer than ACTIONS_MAX")))
     }
 
-    fn open(&mut self, kind: TaskKind) -> TaskId {
+    pub(super) fn open(&mut self, kind: TaskKind) -> TaskId {
         let task = TaskId(u32::try_from(self.tasks.len()).expect("fewer than ACTIONS_MAX"));
         self.tasks.push(Task::Open(kind));
         task

@@ -5,6 +5,8 @@ use crate::{
 };
 use uuid::Uuid;
 
+mod entities;
+
 const NEXT: ExecutionId = ExecutionId(Uuid::from_u128(2));
 
 fn json(text: &str) -> Json {
