@@ -8,7 +8,9 @@ use crate::{
     orchestrator_state::OrchestratorState,
     shared::InvalidValue,
 };
-use durance_durable::{ActivityOptions, ContinueAsNew, GuestFault, Json, RetryPolicy, TaskId, Timestamp};
+use durance_durable::{
+    ActivityOptions, ContinueAsNew, GuestFault, Json, RetryPolicy, RuntimeState, TaskId, Timestamp,
+};
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 use wasmtime::Result;
 
@@ -18,6 +20,28 @@ impl OrchestratorState {
             InvalidValue::TooLarge(text) => GuestStop::OutputTooLarge(text),
             InvalidValue::NotJson(text) => GuestStop::InvalidArgument(text),
         })
+    }
+}
+
+impl OrchestratorState {
+    /// Suspends the guest until there is an answer.
+    async fn wait(
+        &mut self,
+        answer: impl Fn(&mut RuntimeState) -> Result<Option<TaskId>, GuestFault> + Send,
+    ) -> Result<u32> {
+        drop(self.context()?);
+        let (context, control) = (self.context.clone(), Arc::clone(&self.control));
+        let context = context.expect("without one, the line above returns");
+        let done = poll_fn(|_| match answer(&mut context.lock()) {
+            Ok(Some(task)) => Poll::Ready(Ok(task.0)),
+            Ok(None) => {
+                // Nothing wakes the guest: the next turn polls it again.
+                control.park();
+                Poll::Pending
+            }
+            Err(fault) => Poll::Ready(Err(stop(fault))),
+        });
+        done.await
     }
 }
 
@@ -123,18 +147,12 @@ impl wit::Host for OrchestratorState {
 
     async fn wait_any(&mut self, tasks: Vec<u32>) -> Result<u32> {
         let tasks: Vec<TaskId> = tasks.into_iter().map(TaskId).collect();
-        drop(self.context()?);
-        let (context, control) = (self.context.clone(), Arc::clone(&self.control));
-        let context = context.expect("without one, the line above returns");
-        let done = poll_fn(|_| match context.lock().wait_any(&tasks) {
-            Ok(Some(task)) => Poll::Ready(Ok(task.0)),
-            Ok(None) => {
-                // Nothing wakes the guest: the next turn polls it again.
-                control.park();
-                Poll::Pending
-            }
-            Err(fault) => Poll::Ready(Err(stop(fault))),
-        });
-        done.await
+        self.wait(|state| state.wait_any(&tasks)).await
+    }
+
+    async fn wait_next(&mut self, added: Vec<u32>) -> Result<u32> {
+        let added: Vec<TaskId> = added.into_iter().map(TaskId).collect();
+        self.context()?.await_tasks(&added).map_err(stop)?;
+        self.wait(RuntimeState::wait_next).await
     }
 }

@@ -89,28 +89,32 @@ impl RuntimeState {
         let Some(slot) = self.tasks.get_mut(task.0 as usize) else {
             return Err(self.fail(GuestFault::UnknownTask(task)));
         };
-        match slot {
-            Task::Open(TaskKind::Timer) => {
-                *slot = Task::Gone;
-                self.ask(HistoryEvent::TimerCanceled { task })
+        match std::mem::replace(slot, Task::Gone) {
+            Task::Open(kind) => {
+                self.wait_set.forget_open(task);
+                self.give_up(task, &kind)
             }
-            Task::Open(TaskKind::Event(name)) => {
-                let key = name.to_lowercase();
-                *slot = Task::Gone;
-                if let Some(waiters) = self.waiters.get_mut(&key) {
-                    waiters.retain(|waiter| *waiter != task);
-                }
-                Ok(())
-            }
-            Task::Done { kind: TaskKind::Event(_), result: Ok(_), .. } => {
-                if let Task::Done { kind: TaskKind::Event(name), order, result: Ok(input) } =
-                    std::mem::replace(slot, Task::Gone)
-                {
+            Task::Done { kind, order, result } => {
+                self.wait_set.forget_done(order);
+                if let (TaskKind::Event(name), Ok(input)) = (kind, result) {
                     self.give_back(name, order, input);
                 }
                 Ok(())
             }
-            Task::Open(_) | Task::Done { .. } | Task::Gone => Ok(()),
+            Task::Gone => Ok(()),
+        }
+    }
+
+    fn give_up(&mut self, task: TaskId, kind: &TaskKind) -> Result<(), GuestFault> {
+        match kind {
+            TaskKind::Timer => self.ask(HistoryEvent::TimerCanceled { task }),
+            TaskKind::Event(name) => {
+                if let Some(waiters) = self.waiters.get_mut(&name.to_lowercase()) {
+                    waiters.retain(|waiter| *waiter != task);
+                }
+                Ok(())
+            }
+            TaskKind::Activity | TaskKind::SubOrchestration => Ok(()),
         }
     }
 
@@ -159,7 +163,8 @@ impl RuntimeState {
     pub fn take_result(&mut self, task: TaskId) -> Result<Result<Json, TaskFailureDetails>, GuestFault> {
         let fault = match self.tasks.get_mut(task.0 as usize) {
             Some(slot @ Task::Done { .. }) => {
-                if let Task::Done { result, .. } = std::mem::replace(slot, Task::Gone) {
+                if let Task::Done { result, order, .. } = std::mem::replace(slot, Task::Gone) {
+                    self.wait_set.forget_done(order);
                     return Ok(result);
                 }
                 GuestFault::ResultGone(task)

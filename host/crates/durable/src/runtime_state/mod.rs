@@ -13,6 +13,7 @@ mod end;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod wait_set;
 
 use crate::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Parent, TaskFailureDetails,
@@ -23,6 +24,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
+use wait_set::WaitSet;
 
 /// The most tasks that one execution may schedule. Continue as new before that.
 ///
@@ -54,8 +56,8 @@ pub enum GuestFault {
     /// More than [`ACTIONS_MAX`] tasks.
     #[error("one execution may schedule at most {ACTIONS_MAX} tasks; continue as new before that")]
     TooManyActions,
-    /// `wait-any` of nothing.
-    #[error("wait-any was called with an empty list: the orchestrator would wait for ever")]
+    /// A wait for nothing.
+    #[error("the orchestrator waits for no task: it would wait for ever")]
     NothingToWaitFor,
     /// No such task.
     #[error("there is no task {0} in this execution")]
@@ -146,6 +148,7 @@ pub struct RuntimeState {
     /// Number of the history event that replay comes to next.
     replayed_events: u64,
     tasks: Vec<Task>,
+    wait_set: WaitSet,
     /// How many events have been delivered: gives completions their order.
     deliveries: u64,
     /// External events that nobody has waited for, by lower-case name, each name first in, first out.
@@ -214,6 +217,7 @@ impl RuntimeState {
             queued: None,
             replayed_events: 0,
             tasks: Vec::new(),
+            wait_set: WaitSet::default(),
             deliveries: 0,
             buffered: BTreeMap::new(),
             waiters: BTreeMap::new(),
