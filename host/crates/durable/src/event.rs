@@ -22,6 +22,8 @@ pub struct ActivityOptions {
     pub retry: Option<RetryPolicy>,
     /// One attempt may take this long. None: the host's default.
     pub timeout: Option<Duration>,
+    /// An attempt fails when it says nothing for this long. None: it need not say anything.
+    pub heartbeat_timeout: Option<Duration>,
 }
 
 /// The orchestrator calls an activity.
@@ -37,8 +39,8 @@ pub struct ScheduleTask {
     pub options: ActivityOptions,
 }
 
-/// The orchestrator calls another orchestrator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The orchestrator calls another orchestrator, or calls it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CreateSubOrchestration {
     /// The task that the call became.
     pub task: TaskId,
@@ -47,6 +49,32 @@ pub struct CreateSubOrchestration {
     /// The child's instance id.
     pub instance: InstanceId,
     /// Its input.
+    pub input: Json,
+    /// None: one attempt.
+    pub retry: Option<RetryPolicy>,
+}
+
+/// The orchestrator starts another orchestration and does not wait for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartOrchestration {
+    /// The number that the start took; no result ever comes for it.
+    pub task: TaskId,
+    /// The orchestrator's name.
+    pub name: Arc<str>,
+    /// The instance id to start it under.
+    pub instance: InstanceId,
+    /// Its input.
+    pub input: Json,
+}
+
+/// The orchestrator sends an event to another instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendEventTo {
+    /// The receiver.
+    pub instance: InstanceId,
+    /// The event's name.
+    pub name: Arc<str>,
+    /// Its data.
     pub input: Json,
 }
 
@@ -146,6 +174,15 @@ pub enum HistoryEvent {
         /// Of the next execution.
         input: Json,
     },
+    /// The orchestrator gave up an activity: what runs of it is told, and stopped.
+    TaskCanceled {
+        /// The task.
+        task: TaskId,
+    },
+    /// The orchestrator sent an event.
+    EventSent(SendEventTo),
+    /// The orchestrator started another orchestration, which goes its own way.
+    OrchestrationStarted(StartOrchestration),
 }
 
 impl HistoryEvent {
@@ -168,7 +205,10 @@ impl HistoryEvent {
             | Self::TimerCreated(_)
             | Self::TimerCanceled { .. }
             | Self::ExecutionCompleted { .. }
-            | Self::ContinueAsNew { .. } => false,
+            | Self::ContinueAsNew { .. }
+            | Self::TaskCanceled { .. }
+            | Self::EventSent(_)
+            | Self::OrchestrationStarted(_) => false,
         }
     }
 
@@ -178,6 +218,8 @@ impl HistoryEvent {
         match self {
             Self::TaskScheduled(call) => call.input.as_str().len(),
             Self::SubOrchestrationInstanceCreated(child) => child.input.as_str().len(),
+            Self::EventSent(event) => event.input.as_str().len(),
+            Self::OrchestrationStarted(start) => start.input.as_str().len(),
             _ => 0,
         }
     }
@@ -210,6 +252,15 @@ impl fmt::Display for HistoryEvent {
             ),
             Self::TimerCreated(t) => write!(f, "task {}: timer for {} ns", t.task, t.fire_at.as_nanos()),
             Self::TimerCanceled { task } => write!(f, "cancellation of timer task {task}"),
+            Self::TaskCanceled { task } => write!(f, "cancellation of activity task {task}"),
+            Self::EventSent(e) => {
+                write!(f, "event '{}' to instance '{}' with data {}", e.name, e.instance, e.input)
+            }
+            Self::OrchestrationStarted(s) => write!(
+                f,
+                "task {}: start of orchestration '{}' with id '{}' and input {}",
+                s.task, s.name, s.instance, s.input
+            ),
             Self::ExecutionCompleted { status, .. } => write!(f, "end of the execution as {status}"),
             Self::ContinueAsNew { .. } => f.write_str("continue as new"),
             other => write!(f, "{other:?}"),

@@ -55,17 +55,19 @@ impl RuntimeState {
     }
 
     fn complete(&mut self, task: TaskId, result: Result<Json, TaskFailureDetails>) -> bool {
-        let order = self.next_order();
-        self.finish(task, order, result)
+        let is_open = self.is_open(task);
+        if is_open {
+            self.end_step(task, result);
+        }
+        is_open
     }
 
-    /// Gives an open task its result; false if it is not open.
-    fn finish(&mut self, task: TaskId, order: u64, result: Result<Json, TaskFailureDetails>) -> bool {
-        let Some(slot @ Task::Open(_)) = self.tasks.get_mut(task.0 as usize) else { return false };
-        let Task::Open(kind) = std::mem::replace(slot, Task::Gone) else { return false };
+    /// Gives an open task its result.
+    pub(super) fn finish(&mut self, task: TaskId, order: u64, result: Result<Json, TaskFailureDetails>) {
+        let Some(slot @ Task::Open(_)) = self.tasks.get_mut(task.0 as usize) else { return };
+        let Task::Open(kind) = std::mem::replace(slot, Task::Gone) else { return };
         *slot = Task::Done { kind, order, result };
         self.wait_set.finished(task, order);
-        true
     }
 
     fn raise(&mut self, name: Arc<str>, input: Json) {
@@ -81,7 +83,7 @@ impl RuntimeState {
         }
     }
 
-    fn next_order(&mut self) -> u64 {
+    pub(super) fn next_order(&mut self) -> u64 {
         self.deliveries += 1;
         self.deliveries
     }

@@ -10,6 +10,7 @@
 mod calls;
 mod deliver;
 mod end;
+mod plan;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::{
     TaskId, Timestamp, Turn,
 };
 pub use end::Outcome;
+use plan::Plan;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
@@ -149,6 +151,10 @@ pub struct RuntimeState {
     replayed_events: u64,
     tasks: Vec<Task>,
     wait_set: WaitSet,
+    /// Open tasks that take more than one step.
+    plans: BTreeMap<TaskId, Plan>,
+    /// The open steps of such tasks, those that are tasks of their own, with the task that each is for.
+    steps: BTreeMap<TaskId, TaskId>,
     /// How many events have been delivered: gives completions their order.
     deliveries: u64,
     /// External events that nobody has waited for, by lower-case name, each name first in, first out.
@@ -218,6 +224,8 @@ impl RuntimeState {
             replayed_events: 0,
             tasks: Vec::new(),
             wait_set: WaitSet::default(),
+            plans: BTreeMap::new(),
+            steps: BTreeMap::new(),
             deliveries: 0,
             buffered: BTreeMap::new(),
             waiters: BTreeMap::new(),

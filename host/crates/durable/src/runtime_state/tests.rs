@@ -5,6 +5,10 @@ use crate::{
 };
 use uuid::Uuid;
 
+mod others;
+mod steps;
+mod waiting;
+
 const NEXT: ExecutionId = ExecutionId(Uuid::from_u128(2));
 
 fn json(text: &str) -> Json {
@@ -402,11 +406,11 @@ fn calls_that_break_a_rule_are_faults() {
     assert!(matches!(call(&mut state, "", "1"), Err(GuestFault::InvalidArgument(_))));
     assert!(matches!(call(&mut state, &"n".repeat(1025), "1"), Err(GuestFault::InvalidArgument(_))));
     assert!(matches!(
-        state.call_sub_orchestrator("C", Some("a/b"), json("1")),
+        state.call_sub_orchestrator("C", Some("a/b"), json("1"), None),
         Err(GuestFault::InvalidArgument(_))
     ));
     assert!(matches!(
-        state.call_sub_orchestrator("C", Some("job"), json("1")),
+        state.call_sub_orchestrator("C", Some("job"), json("1"), None),
         Err(GuestFault::InvalidArgument(_))
     ));
     let task = call(&mut state, "A", "1").unwrap();
@@ -419,61 +423,10 @@ fn calls_that_break_a_rule_are_faults() {
 fn a_sub_orchestration_without_an_id_gets_one_from_its_execution_and_task() {
     let mut state = state(Vec::new());
     begin(&mut state, 10, &[HistoryEvent::ExecutionStarted]);
-    state.call_sub_orchestrator("C", None, json("1")).unwrap();
+    state.call_sub_orchestrator("C", None, json("1"), None).unwrap();
     let commit = wait(&mut state);
     let Some(HistoryEvent::SubOrchestrationInstanceCreated(child)) = commit.turn.events.last() else {
         panic!("{commit:?}")
     };
     assert_eq!(child.instance.as_str(), "00000000000000000000000000000001:0");
-}
-
-#[test]
-fn a_wait_that_goes_on_answers_each_task_once_in_the_order_of_history() {
-    let mut state = state(Vec::new());
-    begin(&mut state, 10, &[HistoryEvent::ExecutionStarted, raised("E", "1")]);
-    let (a, b) = (call(&mut state, "A", "1").unwrap(), call(&mut state, "B", "1").unwrap());
-    assert_eq!(state.wait_next(), Err(GuestFault::NothingToWaitFor));
-    state.await_tasks(&[a, b]).unwrap();
-    assert_eq!(state.wait_next(), Ok(None));
-    wait(&mut state);
-    state.begin_turn(Timestamp::from_nanos(20), vec![completed(b, "2"), completed(a, "1")]);
-    assert_eq!(state.wait_next(), Ok(Some(b)));
-    // The event came before either of them.
-    let event = state.wait_for_external_event("E").unwrap();
-    state.await_tasks(&[event]).unwrap();
-    assert_eq!(state.wait_next(), Ok(Some(event)));
-    assert_eq!(state.wait_next(), Ok(Some(a)));
-    assert_eq!(state.wait_next(), Err(GuestFault::NothingToWaitFor));
-    assert_eq!(state.await_tasks(&[TaskId(9)]), Err(GuestFault::UnknownTask(TaskId(9))));
-}
-
-#[test]
-fn a_task_whose_result_was_taken_or_that_was_given_up_is_not_awaited() {
-    let mut state = state(Vec::new());
-    begin(&mut state, 10, &[HistoryEvent::ExecutionStarted, raised("E", "1")]);
-    let event = state.wait_for_external_event("E").unwrap();
-    let timer = state.create_timer(Timestamp::from_nanos(50)).unwrap();
-    let (given_up, left) = (call(&mut state, "A", "1").unwrap(), call(&mut state, "B", "1").unwrap());
-    state.await_tasks(&[event, timer, given_up, left]).unwrap();
-    state.take_result(event).unwrap().unwrap();
-    state.cancel_task(timer).unwrap();
-    wait(&mut state);
-    state.begin_turn(Timestamp::from_nanos(20), vec![completed(given_up, "1"), completed(left, "2")]);
-    assert_eq!(state.wait_next(), Ok(Some(given_up)));
-    state.cancel_task(given_up).unwrap();
-    state.cancel_task(left).unwrap();
-    assert_eq!(state.wait_next(), Err(GuestFault::NothingToWaitFor));
-    assert_eq!(state.await_tasks(&[left]), Err(GuestFault::ResultGone(left)));
-}
-
-#[test]
-fn an_event_that_is_given_back_goes_to_a_waiter_that_is_awaited() {
-    let mut state = state(Vec::new());
-    begin(&mut state, 10, &[HistoryEvent::ExecutionStarted, raised("E", "1")]);
-    let (first, second) =
-        (state.wait_for_external_event("E").unwrap(), state.wait_for_external_event("E").unwrap());
-    state.await_tasks(&[first, second]).unwrap();
-    state.cancel_task(first).unwrap();
-    assert_eq!(state.wait_next(), Ok(Some(second)));
-    assert_eq!(state.take_result(second), Ok(Ok(json("1"))));
 }
