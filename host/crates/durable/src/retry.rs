@@ -89,7 +89,10 @@ impl RetryPolicy {
     /// How long to wait after an attempt before the next one; `None` when it was the last one.
     #[must_use]
     pub fn next_delay(&self, failed: &FailedAttempt<'_>) -> Option<Duration> {
-        if failed.failure.non_retriable || failed.attempt >= self.max_attempts || !self.handles(failed.failure) {
+        if failed.failure.non_retriable
+            || failed.attempt >= self.max_attempts
+            || !self.handles(failed.failure)
+        {
             return None;
         }
         let longest = self.max_retry_interval.unwrap_or(MAX_RETRY_INTERVAL_DEFAULT);
