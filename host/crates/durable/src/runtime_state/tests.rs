@@ -5,6 +5,7 @@ use crate::{
 };
 use uuid::Uuid;
 
+mod external_events;
 mod others;
 mod steps;
 mod waiting;
