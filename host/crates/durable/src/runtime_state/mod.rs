@@ -59,7 +59,7 @@ pub enum GuestFault {
     #[error("one execution may schedule at most {ACTIONS_MAX} tasks; continue as new before that")]
     TooManyActions,
     /// A wait for nothing.
-    #[error("the orchestrator waits for no task: it would wait for ever")]
+    #[error("the orchestrator waits for an empty list of tasks: it would wait for ever")]
     NothingToWaitFor,
     /// No such task.
     #[error("there is no task {0} in this execution")]
