@@ -161,7 +161,7 @@ impl invocation::Host for CallState {
 
     fn is_cancelled(&mut self) -> wasmtime::Result<bool> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } => false,
+            Trigger::Http { .. } | Trigger::Timer => false,
             Trigger::Activity(call) => call.control.is_cancelled(),
         })
     }
@@ -182,7 +182,7 @@ impl invocation::Host for CallState {
 
     fn heartbeat_details(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } => None,
+            Trigger::Http { .. } | Trigger::Timer => None,
             Trigger::Activity(call) => call.control.last_heartbeat().map(|json| json.as_str().to_owned()),
         })
     }
