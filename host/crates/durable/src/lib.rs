@@ -23,7 +23,10 @@ mod start;
 mod time;
 
 pub use commit::{NextExecution, TurnCommit};
-pub use event::{ActivityOptions, CreateSubOrchestration, CreateTimer, HistoryEvent, ScheduleTask, TaskId};
+pub use event::{
+    ActivityOptions, CreateSubOrchestration, CreateTimer, HistoryEvent, ScheduleTask, SendEventTo,
+    StartOrchestration, TaskId,
+};
 pub use failure::{FailureCause, TaskFailureDetails};
 pub use history::Turn;
 pub use history_file::{ExecutionHistory, InvalidHistory};
@@ -33,7 +36,7 @@ pub use id::{
 };
 pub use json::{InvalidJson, Json};
 pub use record::{ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, Token};
-pub use retry::{InvalidRetryPolicy, RetryPolicy};
+pub use retry::{FailedAttempt, InvalidRetryPolicy, RetryPolicy};
 pub use runtime_state::{
     ACTIONS_MAX, BeginTurn, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NAME_BYTES_MAX,
     NonDeterminism, Outcome, RuntimeState, TURN_BYTES_MAX,

@@ -2,7 +2,7 @@
 
 use crate::{Operation, Outcome};
 use durance_durable::{
-    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Message, PartitionId, RuntimeStatus,
+    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Json, Message, PartitionId, RuntimeStatus,
     ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Token, Turn,
 };
 use std::{fmt, path::PathBuf, time::Duration};
@@ -167,6 +167,8 @@ pub struct OpenActivity {
     pub attempt: u32,
     /// When that may begin; none: now.
     pub due: Option<Timestamp>,
+    /// What the last attempt said of itself.
+    pub heartbeat: Option<Json>,
 }
 
 /// A timer that has not fired.

@@ -17,6 +17,7 @@ mod imports {
             "durance:functions/orchestration-client.purge": async | trappable,
             "durance:functions/orchestration-client.wait-for-completion": async | trappable,
             "durance:functions/orchestration-context.wait-any": async | trappable,
+            "durance:functions/orchestration-context.wait-next": async | trappable,
             default: trappable,
         },
         require_store_data_send: true,

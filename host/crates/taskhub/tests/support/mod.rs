@@ -3,8 +3,8 @@
 pub(crate) mod faulty_store;
 
 use durance_durable::{
-    ActivityOptions, ContinueAsNew, GuestFault, InstanceId, Json, ModuleHash, RuntimeState, RuntimeStatus,
-    ScheduleDefinition, ScheduleId, TaskFailureDetails, TaskId,
+    ActivityOptions, ContinueAsNew, GuestFault, InstanceId, Json, ModuleHash, RetryPolicy, RuntimeState,
+    RuntimeStatus, ScheduleDefinition, ScheduleId, TaskFailureDetails, TaskId,
 };
 use durance_store::{MemoryStore, TaskHubStore};
 use durance_taskhub::{
@@ -65,7 +65,19 @@ impl Context {
     }
 
     pub(crate) fn child(&self, name: &str, id: Option<&str>, input: &str) -> Result<TaskId> {
-        self.with(|state| state.call_sub_orchestrator(name, id, json(input)))
+        self.with(|state| state.call_sub_orchestrator(name, id, json(input), None))
+    }
+
+    pub(crate) fn child_with_retries(&self, name: &str, id: Option<&str>, attempts: u32) -> Result<TaskId> {
+        self.with(|state| state.call_sub_orchestrator(name, id, Json::null(), Some(retries(attempts))))
+    }
+
+    pub(crate) fn start(&self, name: &str, id: Option<&str>, input: &str) -> Result<InstanceId> {
+        self.with(|state| state.start_orchestration(name, id, json(input)))
+    }
+
+    pub(crate) fn send(&self, id: &str, name: &str, data: &str) -> Result<()> {
+        self.with(|state| state.send_event(id, name, json(data)))
     }
 
     pub(crate) fn cancel(&self, task: TaskId) -> Result<()> {
@@ -266,6 +278,19 @@ impl Hub {
     /// Raises an event; there is nothing to wait for but that it is accepted.
     pub(crate) async fn raise(&self, id: &str, name: &str, data: &str) {
         self.client.raise_event(&instance(id), name, json(data)).await.unwrap();
+    }
+}
+
+/// So many attempts, a moment apart.
+pub(crate) fn retries(max_attempts: u32) -> RetryPolicy {
+    RetryPolicy {
+        first_retry_interval: Duration::from_millis(5),
+        max_attempts,
+        backoff_coefficient: 1.0,
+        max_retry_interval: None,
+        retry_timeout: None,
+        jitter: 0.0,
+        handle: Vec::new(),
     }
 }
 
