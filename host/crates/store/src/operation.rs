@@ -188,6 +188,7 @@ pub struct SendEvent {
 }
 
 /// Answer to a message from outside.
+#[expect(clippy::large_enum_variant, reason = "almost every message is accepted")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum SendOutcome {
     /// In the inbox; to be delivered.

@@ -202,7 +202,7 @@ impl Engine {
         match self.committer.commit_one(Operation::Retry(retry)).await {
             Ok(Outcome::Retry { applied: true }) => {
                 run.open = OpenActivity { attempt, due: Some(due), heartbeat, ..run.open };
-                self.timers.add(Due::Retry(run));
+                self.timers.add(Due::Retry(Box::new(run)));
                 // Whoever cancelled it meanwhile has not found it there.
                 if control.is_cancelled() {
                     self.timers.remove(execution, task);

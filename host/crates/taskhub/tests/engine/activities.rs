@@ -166,23 +166,19 @@ async fn an_activity_that_is_silent_for_too_long_fails_and_the_next_attempt_know
 #[tokio::test(flavor = "multi_thread")]
 async fn a_heartbeat_outlives_the_host() {
     let (ends, mut ended) = mpsc::unbounded_channel();
+    async fn count(call: ActivityCall, is_second: bool, ends: Ends) -> Result<Json> {
+        if is_second {
+            return Ok(call.control.last_heartbeat().unwrap_or_else(Json::null));
+        }
+        call.control.heartbeat(json("[1,2]"));
+        let _watched = Watched(ends, Some("beat"));
+        std::future::pending().await
+    }
     let app = |is_second: bool, ends: Ends| {
-        App::default()
-            .activity("Counts", move |call| {
-                let ends = ends.clone();
-                async move {
-                    if is_second {
-                        return Ok(call.control.last_heartbeat().unwrap_or_else(Json::null));
-                    }
-                    call.control.heartbeat(json("[1,2]"));
-                    let _watched = Watched(ends, Some("beat"));
-                    std::future::pending().await
-                }
-            })
-            .orchestrator(
-                "Calls",
-                |context| async move { context.result(context.schedule("Counts", "1")?).await },
-            )
+        App::default().activity("Counts", move |call| count(call, is_second, ends.clone())).orchestrator(
+            "Calls",
+            |context| async move { context.result(context.schedule("Counts", "1")?).await },
+        )
     };
     let hub = Hub::open(app(false, ends.clone()));
     hub.start("Calls", "c", "null").await;

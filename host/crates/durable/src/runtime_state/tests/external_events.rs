@@ -74,6 +74,9 @@ async fn collect(state: Shared, per_execution: usize, keeps_waiters: bool) -> Js
     Json::null()
 }
 
+/// An orchestrator at work.
+type Guest = Pin<Box<dyn Future<Output = Json>>>;
+
 /// An instance in a host that can crash.
 struct Instance {
     per_execution: usize,
@@ -83,7 +86,7 @@ struct Instance {
     history: Vec<Turn>,
     inbox: Vec<HistoryEvent>,
     time: u64,
-    hot: Option<(Shared, Option<Pin<Box<dyn Future<Output = Json>>>>)>,
+    hot: Option<(Shared, Option<Guest>)>,
 }
 
 impl Instance {
@@ -174,7 +177,7 @@ fn play(steps: &[Step], per_execution: usize, keeps_waiters: bool) -> (Vec<u32>,
     }
     // Fill up the last execution, so that it hands on what it has seen.
     instance.inbox.push(resumed());
-    while count as usize % per_execution != 0 {
+    while !(count as usize).is_multiple_of(per_execution) {
         raise(&mut instance, "a", &mut count);
     }
     instance.turn(true);

@@ -102,7 +102,7 @@ fn a_failure_that_the_policy_does_not_handle_ends_the_task() {
 #[test]
 fn replay_comes_by_the_same_steps() {
     let (_, history) = called_again();
-    let mut state = started(history.clone());
+    let mut state = started(history);
     let child = call_child(&mut state);
     assert_eq!(turn(&mut state, 30, child_completed(TaskId(2))), Some(child));
     assert_eq!(wait(&mut state).base_event_count, 6);
