@@ -1,16 +1,15 @@
 //! What an orchestrator may do.
 
-use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures_util::future::{Either, LocalBoxFuture, select};
+use futures_util::future::{Either, select};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::bindings::durance::functions::orchestration_context as wit;
 use crate::error::Result;
 use crate::lock::Locking;
-use crate::options::{ActivityOptions, FireAt, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents};
+use crate::options::{ActivityOptions, FireAt, SubOrchestrationOptions, UnprocessedEvents};
 use crate::task::Task;
 use crate::{EntityId, ParentInstance};
 
@@ -81,7 +80,7 @@ impl OrchestrationContext {
         options: impl Into<ActivityOptions>,
     ) -> Task<T> {
         let options = wit::ActivityOptions::from(options.into());
-        let task = to_json(&input).map(|input| wit::call_activity(name, &input, options));
+        let task = to_json(&input).map(|input| wit::call_activity(name, &input, &options));
         Task::scheduled(format!("activity '{name}'"), task)
     }
 
@@ -90,26 +89,56 @@ impl OrchestrationContext {
     /// # Errors
     /// The task fails with the sub-orchestration's error, or with `InvalidResult` when the output is no `T`.
     pub fn call_sub_orchestrator<T: DeserializeOwned>(&self, name: &str, input: impl Serialize) -> Task<T> {
-        schedule_sub_orchestration(name, to_json(&input), None)
+        self.call_sub_orchestrator_with(name, input, SubOrchestrationOptions::default())
     }
 
-    /// Calls a sub-orchestration with an instance id, a retry policy, or both.
+    /// Calls a sub-orchestration with an instance id, a retry policy, or both. The task of one that is dropped is not
+    /// tried again, but the sub-orchestration itself goes on.
     ///
     /// # Errors
     /// As [`Self::call_sub_orchestrator`], once the retry policy is exhausted; an id that a live instance has fails the
     /// task.
-    pub fn call_sub_orchestrator_with<T: DeserializeOwned + 'static>(
+    pub fn call_sub_orchestrator_with<T: DeserializeOwned>(
         &self,
         name: &str,
         input: impl Serialize,
         options: impl Into<SubOrchestrationOptions>,
-    ) -> LocalBoxFuture<'static, Result<T>> {
-        let SubOrchestrationOptions { instance_id, retry } = options.into();
-        let name = name.to_owned();
-        let input = to_json(&input);
-        let first = schedule_sub_orchestration(&name, input.clone(), instance_id.clone());
-        let again = move || schedule_sub_orchestration(&name, input.clone(), instance_id.clone());
-        Box::pin(retry_task(*self, first, again, retry))
+    ) -> Task<T> {
+        let options = wit::SubOrchestrationOptions::from(options.into());
+        let task = to_json(&input).map(|input| wit::call_sub_orchestrator(name, &input, &options));
+        Task::scheduled(format!("sub-orchestration '{name}'"), task)
+    }
+
+    /// Starts an orchestration that goes its own way, when this turn is over; gives its instance id, which the host makes.
+    ///
+    /// # Errors
+    /// When the input cannot be written as JSON.
+    pub fn start_new_orchestration(&self, name: &str, input: impl Serialize) -> Result<String> {
+        Ok(wit::start_orchestration(name, &to_json(&input)?, None))
+    }
+
+    /// The same under this instance id. Nothing is started if a live instance has it.
+    ///
+    /// # Errors
+    /// When the input cannot be written as JSON.
+    pub fn start_new_orchestration_with_id(
+        &self,
+        name: &str,
+        instance_id: &str,
+        input: impl Serialize,
+    ) -> Result<()> {
+        wit::start_orchestration(name, &to_json(&input)?, Some(instance_id));
+        Ok(())
+    }
+
+    /// Sends an event to another instance, when this turn is over. One way: it is dropped if no live instance has the id.
+    /// What one orchestration sends to one receiver arrives in the order in which it was sent.
+    ///
+    /// # Errors
+    /// When the data cannot be written as JSON.
+    pub fn send_event(&self, instance_id: &str, name: &str, data: impl Serialize) -> Result<()> {
+        wit::send_event(instance_id, name, &to_json(&data)?);
+        Ok(())
     }
 
     /// Waits for a time or so long: made of a [`Duration`] or a [`SystemTime`], to the millisecond.
@@ -232,40 +261,6 @@ impl OrchestrationContext {
     pub fn set_custom_status(&self, status: impl Serialize) -> Result<()> {
         wit::set_custom_status(&to_json(&status)?);
         Ok(())
-    }
-}
-
-fn schedule_sub_orchestration<T>(name: &str, input: Result<String>, instance_id: Option<String>) -> Task<T> {
-    let options = wit::SubOrchestrationOptions { instance_id };
-    let task = input.map(|input| wit::call_sub_orchestrator(name, &input, &options));
-    Task::scheduled(format!("sub-orchestration '{name}'"), task)
-}
-
-async fn retry_task<T: DeserializeOwned>(
-    context: OrchestrationContext,
-    first: Task<T>,
-    again: impl Fn() -> Task<T>,
-    policy: Option<RetryPolicy>,
-) -> Result<T> {
-    let began = context.current_utc_date_time();
-    let mut task = pin!(first);
-    let mut attempts = 1;
-    loop {
-        let error = match task.as_mut().await {
-            Ok(output) => return Ok(output),
-            Err(error) => error,
-        };
-        let elapsed = context.current_utc_date_time().duration_since(began);
-        let delay = policy
-            .as_ref()
-            .filter(|_| !error.is_non_retriable())
-            .and_then(|policy| policy.delay_after(attempts, elapsed.unwrap_or_default()));
-        let Some(delay) = delay else {
-            return Err(error);
-        };
-        context.create_timer(delay).await?;
-        attempts += 1;
-        task.set(again());
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::durance::functions::orchestration_context::wait_any;
+use crate::bindings::durance::functions::orchestration_context::wait_next;
 use crate::context::OrchestrationContext;
 use crate::error::{Error, Result};
 use crate::executor;
@@ -58,7 +58,7 @@ where
     F: Future<Output = Result<O>>,
 {
     let input = read_input(name, input)?;
-    let output = executor::run(function(OrchestrationContext::new(), input), wait_any)??;
+    let output = executor::run(function(OrchestrationContext::new(), input), wait_next)??;
     Ok(serde_json::to_string(&output)?)
 }
 

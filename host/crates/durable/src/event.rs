@@ -25,6 +25,8 @@ pub struct ActivityOptions {
     pub retry: Option<RetryPolicy>,
     /// One attempt may take this long. None: the host's default.
     pub timeout: Option<Duration>,
+    /// An attempt fails when it says nothing for this long. None: it need not say anything.
+    pub heartbeat_timeout: Option<Duration>,
 }
 
 /// The orchestrator calls an activity.
@@ -41,8 +43,8 @@ pub struct ScheduleTask {
     pub options: ActivityOptions,
 }
 
-/// The orchestrator calls another orchestrator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The orchestrator calls another orchestrator, or calls it again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateSubOrchestration {
     /// The task that the call became.
@@ -53,6 +55,36 @@ pub struct CreateSubOrchestration {
     #[serde(rename = "instanceId")]
     pub instance: InstanceId,
     /// Its input.
+    pub input: Json,
+    /// None: one attempt.
+    pub retry: Option<RetryPolicy>,
+}
+
+/// The orchestrator starts another orchestration and does not wait for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartOrchestration {
+    /// The number that the start took; no result ever comes for it.
+    pub task: TaskId,
+    /// The orchestrator's name.
+    pub name: Arc<str>,
+    /// The instance id to start it under.
+    #[serde(rename = "instanceId")]
+    pub instance: InstanceId,
+    /// Its input.
+    pub input: Json,
+}
+
+/// The orchestrator sends an event to another instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SendEventTo {
+    /// The receiver.
+    #[serde(rename = "instanceId")]
+    pub instance: InstanceId,
+    /// The event's name.
+    pub name: Arc<str>,
+    /// Its data.
     pub input: Json,
 }
 
@@ -178,6 +210,15 @@ pub enum HistoryEvent {
         /// Of the next execution.
         input: Json,
     },
+    /// The orchestrator gave up an activity: what runs of it is told, and stopped.
+    TaskCanceled {
+        /// The task.
+        task: TaskId,
+    },
+    /// The orchestrator sent an event.
+    EventSent(SendEventTo),
+    /// The orchestrator started another orchestration, which goes its own way.
+    OrchestrationStarted(StartOrchestration),
     /// The orchestrator called an operation of an entity.
     EntityOperationCalled(CallEntity),
     /// The orchestrator signalled an entity.
@@ -234,6 +275,9 @@ impl HistoryEvent {
             | Self::TimerCanceled { .. }
             | Self::ExecutionCompleted { .. }
             | Self::ContinueAsNew { .. }
+            | Self::TaskCanceled { .. }
+            | Self::EventSent(_)
+            | Self::OrchestrationStarted(_)
             | Self::EntityOperationCalled(_)
             | Self::EntityOperationSignaled(_)
             | Self::EntityLockRequested(_)
@@ -249,6 +293,8 @@ impl HistoryEvent {
             Self::SubOrchestrationInstanceCreated(child) => child.input.as_str().len(),
             Self::EntityOperationCalled(call) => call.input.as_str().len(),
             Self::EntityOperationSignaled(signal) => signal.input.as_str().len(),
+            Self::EventSent(event) => event.input.as_str().len(),
+            Self::OrchestrationStarted(start) => start.input.as_str().len(),
             _ => 0,
         }
     }
@@ -284,6 +330,15 @@ impl fmt::Display for HistoryEvent {
             ),
             Self::TimerCreated(t) => write!(f, "task {}: timer for {} ns", t.task, t.fire_at.as_nanos()),
             Self::TimerCanceled { task } => write!(f, "cancellation of timer task {task}"),
+            Self::TaskCanceled { task } => write!(f, "cancellation of activity task {task}"),
+            Self::EventSent(e) => {
+                write!(f, "event '{}' to instance '{}' with data {}", e.name, e.instance, e.input)
+            }
+            Self::OrchestrationStarted(s) => write!(
+                f,
+                "task {}: start of orchestration '{}' with id '{}' and input {}",
+                s.task, s.name, s.instance, s.input
+            ),
             Self::ExecutionCompleted { status, output, failure } => {
                 write!(f, "end of the execution as {status}")?;
                 let output = output.iter().try_for_each(|output| write!(f, " with output {output}"));

@@ -30,7 +30,7 @@ pub use entity::{
 };
 pub use event::{
     ActivityOptions, CallEntity, CreateSubOrchestration, CreateTimer, HistoryEvent, LockEntities,
-    ScheduleTask, TaskId,
+    ScheduleTask, SendEventTo, StartOrchestration, TaskId,
 };
 pub use failure::{FailureCause, TaskFailureDetails};
 pub use history::Turn;
@@ -41,7 +41,7 @@ pub use id::{
 };
 pub use json::{InvalidJson, Json};
 pub use record::{ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, Token};
-pub use retry::{InvalidRetryPolicy, RetryPolicy};
+pub use retry::{FailedAttempt, InvalidRetryPolicy, RetryPolicy};
 pub use runtime_state::{
     ACTIONS_MAX, BeginTurn, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NAME_BYTES_MAX,
     NonDeterminism, Outcome, RuntimeState, TURN_BYTES_MAX,

@@ -17,7 +17,7 @@ pub enum Operation {
     Turn(TurnWrite),
     /// Puts a message from outside in an inbox.
     Send(SendEvent),
-    /// Notes that an open activity is to be tried again.
+    /// Notes how an open activity is to be tried again: after a failure, or should the host end before the activity does.
     Retry(RetryTask),
     /// Deletes a finished instance, its kept generations and all their histories.
     Purge(InstanceId),
@@ -165,8 +165,9 @@ impl StartOutcome {
 pub struct TurnWrite {
     /// The turn.
     pub commit: TurnCommit,
-    /// One for each `SubOrchestrationInstanceCreated` that can be started; each has a parent. Where the id is in use by
-    /// a live instance the store sends the parent `SubOrchestrationInstanceFailed` of type `AlreadyExists` instead.
+    /// One for each `SubOrchestrationInstanceCreated` and `OrchestrationStarted` that can be started; the former have a
+    /// parent. Where the id is in use by a live instance the store sends the parent `SubOrchestrationInstanceFailed` of
+    /// type `AlreadyExists` instead, or nobody anything.
     pub children: Vec<StartRequest>,
     /// Results that are known already, for the instance's own inbox (target: the same execution): the failures of
     /// sub-orchestrations that cannot be started.
@@ -195,6 +196,7 @@ pub struct SendEvent {
 }
 
 /// Answer to a message from outside.
+#[expect(clippy::large_enum_variant, reason = "almost every message is accepted")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum SendOutcome {
     /// In the inbox; to be delivered.
@@ -218,6 +220,8 @@ pub struct RetryTask {
     pub attempt: u32,
     /// When it may begin.
     pub due: Timestamp,
+    /// What it is to know of the last one.
+    pub heartbeat: Option<Json>,
 }
 
 /// Answer to a purge.

@@ -2,8 +2,8 @@
 
 use crate::{EntityMail, EntityPage, EntityQuery, Operation, Outcome};
 use durance_durable::{
-    EntityId, EntityRecord, ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Message, PartitionId,
-    RuntimeStatus, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Token, Turn,
+    EntityId, EntityRecord, ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Json, Message,
+    PartitionId, RuntimeStatus, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Token, Turn,
 };
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -197,6 +197,8 @@ pub struct OpenActivity {
     pub attempt: u32,
     /// When that may begin; none: now.
     pub due: Option<Timestamp>,
+    /// What the last attempt said of itself.
+    pub heartbeat: Option<Json>,
 }
 
 /// A timer that has not fired.

@@ -66,7 +66,7 @@ impl Engine {
             committer,
             partitions: (0..count).map(|_| Partition::new(hot_max)).collect(),
             timers: Timers::default(),
-            activities: Activities::new(settings.concurrent_activities),
+            activities: Activities::new(settings.concurrent_activities, settings.activity_grace),
             entities: Entities::new(settings.concurrent_entities),
             watchers: Watchers::default(),
             stuck: StuckInstances::default(),

@@ -1,6 +1,6 @@
 //! What the engine needs of whatever runs the functions: the only arrow that points up.
 
-use crate::{TimerCall, TimerFunction};
+use crate::{ActivityControl, TimerCall, TimerFunction};
 use durance_durable::{
     EntityAction, EntityId, ExecutionId, InstanceId, Json, ModuleHash, RuntimeState, ScheduleTask,
     TaskFailureDetails, Timestamp,
@@ -114,6 +114,9 @@ pub struct ActivityCall {
     pub call: ScheduleTask,
     /// From 1.
     pub attempt: u32,
+    /// How the attempt says that it is at work, and is told that it was cancelled. After that it has a while to end by
+    /// itself, before its future is dropped.
+    pub control: Arc<ActivityControl>,
 }
 
 /// One operation of an entity.

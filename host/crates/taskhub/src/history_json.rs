@@ -59,9 +59,16 @@ impl Shaper {
             | HistoryEvent::EntityOperationFailed { task, failure } => {
                 json!({ "TaskId": task, "Reason": failure.to_string(), "Details": failure })
             }
-            HistoryEvent::TimerFired { task } | HistoryEvent::TimerCanceled { task } => {
-                json!({ "TaskId": task })
-            }
+            HistoryEvent::TimerFired { task }
+            | HistoryEvent::TimerCanceled { task }
+            | HistoryEvent::TaskCanceled { task } => json!({ "TaskId": task }),
+            HistoryEvent::EventSent(sent) => json!({
+                "InstanceId": sent.instance.as_str(), "Name": &*sent.name, "Input": self.value(&sent.input),
+            }),
+            HistoryEvent::OrchestrationStarted(start) => json!({
+                "FunctionName": &*start.name, "TaskId": start.task, "InstanceId": start.instance.as_str(),
+                "Input": self.value(&start.input),
+            }),
             HistoryEvent::EventRaised { name, input } => {
                 json!({ "Name": &**name, "Input": self.value(input) })
             }
@@ -163,6 +170,9 @@ fn event_type(event: &HistoryEvent) -> &'static str {
         HistoryEvent::EntityLockRequested(_) => "EntityLockRequested",
         HistoryEvent::EntityLockGranted { .. } => "EntityLockGranted",
         HistoryEvent::EntityUnlockSent { .. } => "EntityUnlockSent",
+        HistoryEvent::TaskCanceled { .. } => "TaskCanceled",
+        HistoryEvent::EventSent(_) => "EventSent",
+        HistoryEvent::OrchestrationStarted(_) => "OrchestrationStarted",
     }
 }
 

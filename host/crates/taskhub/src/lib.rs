@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod activities;
+mod activity_control;
 mod client;
 mod clock;
 mod committer;
@@ -32,6 +33,7 @@ mod timers;
 mod turn;
 mod watchers;
 
+pub use activity_control::ActivityControl;
 pub use client::{ClientError, OrchestrationClient, StartAnswer, StartOptions};
 pub use clock::{Clock, SystemClock};
 pub use durance_durable::EntityAction;

@@ -155,7 +155,7 @@ impl Engine {
         if is_due {
             self.run_activity(run);
         } else {
-            self.timers.add(Due::Retry(run));
+            self.timers.add(Due::Retry(Box::new(run)));
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ impl Engine {
         match due {
             Due::Retry(run) => {
                 if self.is_at_work(&run) {
-                    self.run_activity(run);
+                    self.run_activity(*run);
                 }
             }
             Due::Signal(entity, _) => self.wake_entity(entity),

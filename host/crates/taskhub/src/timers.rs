@@ -13,7 +13,7 @@ pub(crate) enum Due {
     /// Tell the orchestrator.
     Timer(OpenTimer),
     /// Run the next attempt.
-    Retry(ActivityRun),
+    Retry(Box<ActivityRun>),
     /// A signal of the entity may be taken from this time on.
     Signal(EntityId, Timestamp),
 }

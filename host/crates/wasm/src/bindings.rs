@@ -18,6 +18,7 @@ mod imports {
             "durance:functions/orchestration-client.signal-entity": async | trappable,
             "durance:functions/orchestration-client.wait-for-completion": async | trappable,
             "durance:functions/orchestration-context.wait-any": async | trappable,
+            "durance:functions/orchestration-context.wait-next": async | trappable,
             default: trappable,
         },
         require_store_data_send: true,

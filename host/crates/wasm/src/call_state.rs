@@ -2,6 +2,7 @@
 
 use crate::{
     bindings::invocation,
+    error::GuestStop,
     guest_log::{GuestLog, LogStream, Stream},
     limits::MemoryLimiter,
     outbound::OutboundHooks,
@@ -14,6 +15,11 @@ use uuid::Uuid;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// The longest details of a heartbeat: they are written again and again.
+///
+/// Unit: bytes.
+const HEARTBEAT_BYTES_MAX: usize = 16 * 1024;
 
 /// Why the function is called.
 #[derive(Debug)]
@@ -153,6 +159,34 @@ impl invocation::Host for CallState {
         Ok(match &self.trigger {
             Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
             Trigger::Activity(call) => Some(call.generation),
+        })
+    }
+
+    fn is_cancelled(&mut self) -> wasmtime::Result<bool> {
+        Ok(match &self.trigger {
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => false,
+            Trigger::Activity(call) => call.control.is_cancelled(),
+        })
+    }
+
+    fn heartbeat(&mut self, details: String) -> wasmtime::Result<()> {
+        let details = self.shared.value("the details of a heartbeat", details);
+        let details = details.map_err(GuestStop::from)?;
+        let bytes = details.as_str().len();
+        if bytes > HEARTBEAT_BYTES_MAX {
+            let text = format!("a heartbeat has at most {HEARTBEAT_BYTES_MAX} bytes, this one has {bytes}");
+            return Err(GuestStop::OutputTooLarge(text).into());
+        }
+        if let Trigger::Activity(call) = &self.trigger {
+            call.control.heartbeat(details);
+        }
+        Ok(())
+    }
+
+    fn heartbeat_details(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(match &self.trigger {
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
+            Trigger::Activity(call) => call.control.last_heartbeat().map(|json| json.as_str().to_owned()),
         })
     }
 }

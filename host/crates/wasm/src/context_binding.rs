@@ -6,20 +6,38 @@ use crate::{
     bindings::{orchestration_context as wit, types},
     error::{GuestStop, failure_for_guest},
     orchestrator_state::OrchestratorState,
-    shared::InvalidValue,
 };
 use durance_durable::{
-    ActivityOptions, ContinueAsNew, EntityId, GuestFault, Json, RetryPolicy, TaskId, Timestamp,
+    ActivityOptions, ContinueAsNew, EntityId, GuestFault, Json, RetryPolicy, RuntimeState, TaskId, Timestamp,
 };
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 use wasmtime::Result;
 
 impl OrchestratorState {
     fn json(&self, what: &str, text: String) -> Result<Json, GuestStop> {
-        self.shared.value(what, text).map_err(|invalid| match invalid {
-            InvalidValue::TooLarge(text) => GuestStop::OutputTooLarge(text),
-            InvalidValue::NotJson(text) => GuestStop::InvalidArgument(text),
-        })
+        self.shared.value(what, text).map_err(GuestStop::from)
+    }
+}
+
+impl OrchestratorState {
+    /// Suspends the guest until there is an answer.
+    async fn wait(
+        &mut self,
+        answer: impl Fn(&mut RuntimeState) -> Result<Option<TaskId>, GuestFault> + Send,
+    ) -> Result<u32> {
+        drop(self.context()?);
+        let (context, control) = (self.context.clone(), Arc::clone(&self.control));
+        let context = context.expect("without one, the line above returns");
+        let done = poll_fn(|_| match answer(&mut context.lock()) {
+            Ok(Some(task)) => Poll::Ready(Ok(task.0)),
+            Ok(None) => {
+                // Nothing wakes the guest: the next turn polls it again.
+                control.park();
+                Poll::Pending
+            }
+            Err(fault) => Poll::Ready(Err(stop(fault))),
+        });
+        done.await
     }
 }
 
@@ -39,6 +57,8 @@ fn retry_policy(policy: wit::RetryPolicy) -> RetryPolicy {
         backoff_coefficient: policy.backoff_coefficient,
         max_retry_interval: policy.max_retry_interval_ms.map(Duration::from_millis),
         retry_timeout: policy.retry_timeout_ms.map(Duration::from_millis),
+        jitter: policy.jitter,
+        handle: policy.handle,
     }
 }
 
@@ -80,6 +100,7 @@ impl wit::Host for OrchestratorState {
         let options = ActivityOptions {
             retry: options.retry.map(retry_policy),
             timeout: options.timeout_ms.map(Duration::from_millis),
+            heartbeat_timeout: options.heartbeat_timeout_ms.map(Duration::from_millis),
         };
         let task = self.context()?.call_activity(&name, input, options).map_err(stop)?;
         Ok(task.0)
@@ -92,9 +113,25 @@ impl wit::Host for OrchestratorState {
         options: wit::SubOrchestrationOptions,
     ) -> Result<u32> {
         let input = self.json("the input of a sub-orchestration", input)?;
-        let instance = options.instance_id.as_deref();
-        let task = self.context()?.call_sub_orchestrator(&name, instance, input).map_err(stop)?;
+        let (instance, retry) = (options.instance_id.as_deref(), options.retry.map(retry_policy));
+        let task = self.context()?.call_sub_orchestrator(&name, instance, input, retry).map_err(stop)?;
         Ok(task.0)
+    }
+
+    fn send_event(&mut self, instance_id: String, name: String, data: String) -> Result<()> {
+        let data = self.json("the data of an event", data)?;
+        self.context()?.send_event(&instance_id, &name, data).map_err(stop)
+    }
+
+    fn start_orchestration(
+        &mut self,
+        name: String,
+        input: String,
+        instance_id: Option<String>,
+    ) -> Result<String> {
+        let input = self.json("the input of an orchestration", input)?;
+        let started = self.context()?.start_orchestration(&name, instance_id.as_deref(), input);
+        Ok(started.map_err(stop)?.to_string())
     }
 
     fn create_timer(&mut self, fire_at: u64) -> Result<u32> {
@@ -157,18 +194,12 @@ impl wit::Host for OrchestratorState {
 
     async fn wait_any(&mut self, tasks: Vec<u32>) -> Result<u32> {
         let tasks: Vec<TaskId> = tasks.into_iter().map(TaskId).collect();
-        drop(self.context()?);
-        let (context, control) = (self.context.clone(), Arc::clone(&self.control));
-        let context = context.expect("without one, the line above returns");
-        let done = poll_fn(|_| match context.lock().wait_any(&tasks) {
-            Ok(Some(task)) => Poll::Ready(Ok(task.0)),
-            Ok(None) => {
-                // Nothing wakes the guest: the next turn polls it again.
-                control.park();
-                Poll::Pending
-            }
-            Err(fault) => Poll::Ready(Err(stop(fault))),
-        });
-        done.await
+        self.wait(|state| state.wait_any(&tasks)).await
+    }
+
+    async fn wait_next(&mut self, added: Vec<u32>) -> Result<u32> {
+        let added: Vec<TaskId> = added.into_iter().map(TaskId).collect();
+        self.context()?.await_tasks(&added).map_err(stop)?;
+        self.wait(RuntimeState::wait_next).await
     }
 }

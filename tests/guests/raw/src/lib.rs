@@ -10,7 +10,8 @@ use bindings::durance::functions::orchestration_context::{
 use bindings::{EntityRequest, EntityResponse, Failure, Guest, HttpRequest, HttpResponse, Json, TimerInfo};
 
 const NOT_JSON: &str = "{ this is not JSON";
-const NO_OPTIONS: ActivityOptions = ActivityOptions { retry: None, timeout_ms: None };
+const NO_OPTIONS: ActivityOptions =
+    ActivityOptions { retry: None, timeout_ms: None, heartbeat_timeout_ms: None };
 
 struct Raw;
 
@@ -39,11 +40,11 @@ impl Guest for Raw {
         match function.as_str() {
             "NotJson" => Ok(NOT_JSON.to_owned()),
             "CallNotJsonActivity" => {
-                let task = call_activity("NotJsonActivity", "null", NO_OPTIONS);
+                let task = call_activity("NotJsonActivity", "null", &NO_OPTIONS);
                 take_result(wait_any(&[task]))
             }
             "NotJsonInput" => {
-                let task = call_activity("NotJsonActivity", NOT_JSON, NO_OPTIONS);
+                let task = call_activity("NotJsonActivity", NOT_JSON, &NO_OPTIONS);
                 take_result(wait_any(&[task]))
             }
             "WaitForNothing" => Ok(wait_any(&[]).to_string()),

@@ -1,7 +1,8 @@
 use super::*;
 use crate::{
     ActivityOptions, CreateSubOrchestration, CreateTimer, ExecutionId, FailureCause, InstanceId, Json,
-    ModuleHash, Parent, RetryPolicy, RuntimeStatus, ScheduleTask, TaskFailureDetails, TaskId, Token,
+    ModuleHash, Parent, RetryPolicy, RuntimeStatus, ScheduleTask, SendEventTo, StartOrchestration,
+    TaskFailureDetails, TaskId, Token,
 };
 use std::time::Duration;
 use uuid::Uuid;
@@ -26,6 +27,8 @@ fn retry() -> RetryPolicy {
         backoff_coefficient: 1.1,
         max_retry_interval: None,
         retry_timeout: Some(Duration::from_secs(9)),
+        jitter: 0.5,
+        handle: vec!["Busy".to_owned()],
     }
 }
 
@@ -34,7 +37,11 @@ fn events() -> Vec<HistoryEvent> {
     let task = TaskId(7);
     let name = || "näme \"x\"".into();
     let input = || json("{\n  \"b\": 1.50, \"a\": 12345678901234567890123\n}");
-    let options = ActivityOptions { retry: Some(retry()), timeout: Some(Duration::from_millis(1)) };
+    let options = ActivityOptions {
+        retry: Some(retry()),
+        timeout: Some(Duration::from_millis(1)),
+        heartbeat_timeout: Some(Duration::from_secs(1)),
+    };
     let completed = |status, output, failure| HistoryEvent::ExecutionCompleted { status, output, failure };
     vec![
         HistoryEvent::ExecutionStarted,
@@ -53,9 +60,22 @@ fn events() -> Vec<HistoryEvent> {
             name: name(),
             instance: InstanceId::new("child").unwrap(),
             input: input(),
+            retry: Some(retry()),
         }),
         HistoryEvent::TimerCreated(CreateTimer { task, fire_at: Timestamp::from_nanos(u64::MAX) }),
         HistoryEvent::TimerCanceled { task },
+        HistoryEvent::TaskCanceled { task },
+        HistoryEvent::EventSent(SendEventTo {
+            instance: InstanceId::new("other").unwrap(),
+            name: name(),
+            input: input(),
+        }),
+        HistoryEvent::OrchestrationStarted(StartOrchestration {
+            task,
+            name: name(),
+            instance: InstanceId::new("free").unwrap(),
+            input: input(),
+        }),
         completed(RuntimeStatus::Completed, Some(input()), None),
         completed(RuntimeStatus::Failed, None, Some(failure())),
         HistoryEvent::ContinueAsNew { input: input() },
@@ -82,7 +102,7 @@ fn history() -> ExecutionHistory {
             status: RuntimeStatus::Running,
             created: TIME,
             last_updated: TIME,
-            event_count: 17,
+            event_count: 20,
             custom_status: Some(json("\"busy\"")),
             output: None,
             failure: None,
@@ -115,7 +135,7 @@ fn every_name_is_that_of_the_format() {
         "format": "durance-history", "version": 1, "orchestrator": "F",
         "executionId": "0000000000000000000000000000000b", "generation": 2, "token": 9,
         "module": "cd".repeat(32), "runtimeStatus": "Running", "created": 1_795_393_639_960_404_811_u64,
-        "lastUpdated": 1_795_393_639_960_404_811_u64, "eventCount": 17, "customStatus": "\"busy\"",
+        "lastUpdated": 1_795_393_639_960_404_811_u64, "eventCount": 20, "customStatus": "\"busy\"",
         "output": null, "failure": null, "instanceId": "a b", "started": 1_795_393_639_960_404_811_u64,
         "input": "[1]", "carryover": [{ "eventType": "EventRaised", "name": "early", "input": "null" }],
         "parent": {
@@ -135,9 +155,9 @@ fn every_name_is_that_of_the_format() {
             "retry": {
                 "firstRetryInterval": { "secs": 1, "nanos": 500_000_001 }, "maxAttempts": 3,
                 "backoffCoefficient": 1.1, "maxRetryInterval": null,
-                "retryTimeout": { "secs": 9, "nanos": 0 },
+                "retryTimeout": { "secs": 9, "nanos": 0 }, "jitter": 0.5, "handle": ["Busy"],
             },
-            "timeout": { "secs": 0, "nanos": 1_000_000 },
+            "timeout": { "secs": 0, "nanos": 1_000_000 }, "heartbeatTimeout": { "secs": 1, "nanos": 0 },
         },
     });
     assert_eq!(lines[11], scheduled);
@@ -161,7 +181,7 @@ fn what_is_not_a_whole_history_is_refused_with_the_line() {
     assert!(refuse(&without(0)).starts_with("line 1: "), "{}", refuse(&without(0)));
     assert!(refuse(&without(3)).starts_with("line 4: event 3 comes where 2"), "{}", refuse(&without(3)));
     assert!(refuse(&text.replace("\"turn\":1", "\"turn\":2")).starts_with("line 11: turn 2 comes where 1"));
-    assert!(refuse(&without(17)).starts_with("it has 16 of 17 events"), "{}", refuse(&without(17)));
+    assert!(refuse(&without(20)).starts_with("it has 19 of 20 events"), "{}", refuse(&without(20)));
     let other_time = text.replacen("\"sequence\":1,\"time\":1", "\"sequence\":1,\"time\":2", 1);
     assert!(refuse(&other_time).starts_with("line 3: time 2"), "{}", refuse(&other_time));
     assert!(refuse(&text.replace("\"TimerFired\"", "\"TimerBurnt\"")).contains("TimerBurnt"));

@@ -89,7 +89,11 @@ impl RuntimeState {
         }
         self.critical_section = None;
         if let Some(slot) = self.tasks.get_mut(task.0 as usize) {
-            *slot = Task::Gone;
+            match std::mem::replace(slot, Task::Gone) {
+                Task::Open(_) => self.wait_set.forget_open(task),
+                Task::Done { order, .. } => self.wait_set.forget_done(order),
+                Task::Gone => {}
+            }
         }
         self.ask(HistoryEvent::EntityUnlockSent { task })
     }

@@ -11,9 +11,11 @@ mod calls;
 mod deliver;
 mod end;
 mod entities;
+mod plan;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod wait_set;
 
 use crate::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Parent, TaskFailureDetails,
@@ -21,10 +23,12 @@ use crate::{
 };
 pub use end::Outcome;
 use entities::CriticalSection;
+use plan::Plan;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
+use wait_set::WaitSet;
 
 /// The most tasks that one execution may schedule. Continue as new before that.
 ///
@@ -56,8 +60,8 @@ pub enum GuestFault {
     /// More than [`ACTIONS_MAX`] tasks.
     #[error("one execution may schedule at most {ACTIONS_MAX} tasks; continue as new before that")]
     TooManyActions,
-    /// `wait-any` of nothing.
-    #[error("wait-any was called with an empty list: the orchestrator would wait for ever")]
+    /// A wait for nothing.
+    #[error("the orchestrator waits for an empty list of tasks: it would wait for ever")]
     NothingToWaitFor,
     /// No such task.
     #[error("there is no task {0} in this execution")]
@@ -152,6 +156,11 @@ pub struct RuntimeState {
     /// Number of the history event that replay comes to next.
     replayed_events: u64,
     tasks: Vec<Task>,
+    wait_set: WaitSet,
+    /// Open tasks that take more than one step.
+    plans: BTreeMap<TaskId, Plan>,
+    /// The open steps of such tasks, those that are tasks of their own, with the task that each is for.
+    steps: BTreeMap<TaskId, TaskId>,
     /// How many events have been delivered: gives completions their order.
     deliveries: u64,
     /// External events that nobody has waited for, by lower-case name, each name first in, first out.
@@ -224,6 +233,9 @@ impl RuntimeState {
             queued: None,
             replayed_events: 0,
             tasks: Vec::new(),
+            wait_set: WaitSet::default(),
+            plans: BTreeMap::new(),
+            steps: BTreeMap::new(),
             deliveries: 0,
             buffered: BTreeMap::new(),
             waiters: BTreeMap::new(),

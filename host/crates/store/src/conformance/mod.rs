@@ -64,9 +64,13 @@ macro_rules! conformance_tests {
                 message_to_nobody_or_to_a_finished_instance_is_refused,
                 inboxes_of_similar_ids_are_apart,
                 reply_goes_to_the_inbox_of_the_same_execution,
+                events_of_a_turn_go_out_with_it_in_their_order,
+                event_of_a_turn_to_nobody_or_to_a_finished_instance_is_dropped,
+                event_of_a_turn_reaches_what_the_turn_starts_and_its_own_next_execution,
             ]);
             $crate::conformance_tests!(@theme $make, tasks: [
                 scheduled_task_is_open_until_its_result_is_in_the_history,
+                cancelled_activity_is_not_open,
                 timer_is_open_until_it_fired_or_was_canceled,
                 retry_of_an_open_activity_is_remembered,
                 retry_of_a_task_that_is_not_open_is_not_applied,
@@ -74,6 +78,7 @@ macro_rules! conformance_tests {
             $crate::conformance_tests!(@theme $make, sub_orchestration: [
                 child_is_started_with_the_turn_that_creates_it,
                 child_whose_id_is_in_use_fails_its_task,
+                start_without_a_parent_whose_id_is_in_use_changes_nothing,
                 stale_turn_starts_no_child,
                 parent_gets_the_result_of_its_child,
                 parent_that_is_over_gets_nothing,

@@ -135,10 +135,17 @@ impl TaskHubView for Reader<'_> {
                 OpenTask::Timer { fire_at } => {
                     Ok(Recovered::Timer(OpenTimer { instance, execution, task, fire_at }))
                 }
-                OpenTask::Activity { history_row, attempt, due } => {
+                OpenTask::Activity { history_row, attempt, due, heartbeat } => {
                     let (call, scheduled) = calls.find(execution, history_row, task)?;
-                    let open = OpenActivity { instance, execution, call, scheduled, attempt, due };
-                    Ok(Recovered::Activity(open))
+                    Ok(Recovered::Activity(OpenActivity {
+                        instance,
+                        execution,
+                        call,
+                        scheduled,
+                        attempt,
+                        due,
+                        heartbeat,
+                    }))
                 }
             })?);
             Ok(ControlFlow::Continue(()))

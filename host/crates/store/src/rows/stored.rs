@@ -1,7 +1,7 @@
 //! The rows that have no type of their own in `durance-durable`.
 
 use crate::{Holder, StartOutcome};
-use durance_durable::{EntityId, HistoryEvent, MessageTarget, TaskId, Timestamp, Token};
+use durance_durable::{EntityId, HistoryEvent, Json, MessageTarget, TaskId, Timestamp, Token};
 use serde::{Deserialize, Serialize};
 
 /// The counters of a hub: part of every commit, and the first row of its batch.
@@ -46,6 +46,8 @@ pub(crate) enum OpenTask {
         attempt: u32,
         /// When that may begin.
         due: Option<Timestamp>,
+        /// What the last attempt said of itself.
+        heartbeat: Option<Json>,
     },
     /// Fires once.
     Timer {

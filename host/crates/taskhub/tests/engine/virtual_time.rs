@@ -12,7 +12,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn open(app: App) -> (Hub, Arc<SimulatedClock>) {
     let clock = Arc::new(SimulatedClock::new(START, 7));
-    (Hub::open_at(Arc::new(MemoryStore::new(16)), app, clock.clone()), clock)
+    (Hub::open_at(Arc::new(MemoryStore::new(16)), app, Arc::<SimulatedClock>::clone(&clock)), clock)
 }
 
 /// When each turn of an instance was, from the start.
@@ -75,8 +75,10 @@ async fn retries_back_off_in_the_time_of_the_clock() {
         backoff_coefficient: 2.0,
         max_retry_interval: Some(DAY),
         retry_timeout: None,
+        jitter: 0.0,
+        handle: Vec::new(),
     };
-    let options = ActivityOptions { retry: Some(retry), timeout: None };
+    let options = ActivityOptions { retry: Some(retry), ..ActivityOptions::default() };
     let app = App::default()
         .orchestrator("Retries", move |context| {
             let options = options.clone();

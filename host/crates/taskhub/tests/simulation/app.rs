@@ -71,13 +71,15 @@ async fn work(context: Context) -> Result<Json> {
         backoff_coefficient: 2.0,
         max_retry_interval: None,
         retry_timeout: None,
+        jitter: 0.0,
+        handle: Vec::new(),
     };
     let mut results = Vec::new();
     for number in 0..4 {
         if number % 2 == 1 {
             context.result(context.timer(20 * MINUTE)?).await?;
         }
-        let options = ActivityOptions { retry: Some(retry.clone()), timeout: None };
+        let options = ActivityOptions { retry: Some(retry.clone()), ..ActivityOptions::default() };
         let call = context.schedule_with("Double", &number.to_string(), options)?;
         results.push(context.result(call).await?);
     }

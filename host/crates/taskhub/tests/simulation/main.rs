@@ -3,7 +3,7 @@
 //!
 //! `SEED=number` repeats one run; a failed one shows its seed.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stdout, reason = "a failed run must show its seed")]
 
 mod app;

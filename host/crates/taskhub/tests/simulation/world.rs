@@ -176,7 +176,7 @@ impl World {
         for id in IDS {
             self.ledger.check(id, self.status(id).as_ref());
         }
-        check_everything(&hub.client, &*self.disk, &self.app, &self.done).await;
+        check_everything(&hub.client, &self.disk, &self.app, &self.done).await;
     }
 
     /// Ends the hub as a crash does, as far as that can be in one process, and opens it again.
@@ -186,7 +186,7 @@ impl World {
         }
         self.disk.set(Disk::Works);
         let store = Arc::<FaultyStore>::clone(&self.disk);
-        self.hub = Some(Hub::open_at(store, self.app.clone(), self.clock.clone()));
+        self.hub = Some(Hub::open_at(store, self.app.clone(), Arc::<SimulatedClock>::clone(&self.clock)));
     }
 
     /// Lets every instance come to its end.

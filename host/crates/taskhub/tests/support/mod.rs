@@ -4,7 +4,7 @@ pub(crate) mod faulty_store;
 
 use durance_durable::{
     ActivityOptions, ContinueAsNew, EntityId, EntitySignal, GuestFault, InstanceId, Json, ModuleHash,
-    RuntimeState, RuntimeStatus, ScheduleDefinition, ScheduleId, TaskFailureDetails, TaskId,
+    RetryPolicy, RuntimeState, RuntimeStatus, ScheduleDefinition, ScheduleId, TaskFailureDetails, TaskId,
 };
 use durance_store::{MemoryStore, TaskHubStore};
 use durance_taskhub::{
@@ -67,7 +67,19 @@ impl Context {
     }
 
     pub(crate) fn child(&self, name: &str, id: Option<&str>, input: &str) -> Result<TaskId> {
-        self.with(|state| state.call_sub_orchestrator(name, id, json(input)))
+        self.with(|state| state.call_sub_orchestrator(name, id, json(input), None))
+    }
+
+    pub(crate) fn child_with_retries(&self, name: &str, id: Option<&str>, attempts: u32) -> Result<TaskId> {
+        self.with(|state| state.call_sub_orchestrator(name, id, Json::null(), Some(retries(attempts))))
+    }
+
+    pub(crate) fn start(&self, name: &str, id: Option<&str>, input: &str) -> Result<InstanceId> {
+        self.with(|state| state.start_orchestration(name, id, json(input)))
+    }
+
+    pub(crate) fn send(&self, id: &str, name: &str, data: &str) -> Result<()> {
+        self.with(|state| state.send_event(id, name, json(data)))
     }
 
     /// Calls an entity and gives its result.
@@ -321,6 +333,19 @@ pub(crate) fn entity(name: &str, key: &str) -> EntityId {
 
 pub(crate) fn signal(entity: EntityId, operation: &str, input: &str) -> EntitySignal {
     EntitySignal { entity, operation: operation.into(), input: json(input), due: None }
+}
+
+/// So many attempts, a moment apart.
+pub(crate) fn retries(max_attempts: u32) -> RetryPolicy {
+    RetryPolicy {
+        first_retry_interval: Duration::from_millis(5),
+        max_attempts,
+        backoff_coefficient: 1.0,
+        max_retry_interval: None,
+        retry_timeout: None,
+        jitter: 0.0,
+        handle: Vec::new(),
+    }
 }
 
 pub(crate) fn json(text: &str) -> Json {

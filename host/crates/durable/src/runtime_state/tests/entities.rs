@@ -90,7 +90,9 @@ fn replay_compares_calls_signals_and_locks() {
 #[test]
 fn a_critical_section_has_rules() {
     assert!(violation(locked().0.lock_entities(vec![entity("c")])).contains("lock more entities"));
-    assert!(violation(locked().0.call_sub_orchestrator("F", None, json("1"))).contains("sub-orchestrator"));
+    assert!(
+        violation(locked().0.call_sub_orchestrator("F", None, json("1"), None)).contains("sub-orchestrator")
+    );
     assert!(violation(locked().0.call_entity(entity("c"), "x", json("1"))).contains("not locked"));
     assert!(violation(locked().0.signal_entity(entity("a"), "x", json("1"), None)).contains("only call it"));
     let (mut state, _) = locked();
