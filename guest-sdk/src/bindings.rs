@@ -1,5 +1,12 @@
 //! The Rust side of the contract in `wit/durance.wit`.
-#![expect(unsafe_code, missing_docs, clippy::mem_forget, clippy::too_many_arguments, reason = "generated")]
+#![expect(
+    unsafe_code,
+    missing_docs,
+    clippy::mem_forget,
+    clippy::too_many_arguments,
+    clippy::collection_is_never_read,
+    reason = "generated"
+)]
 
 wit_bindgen::generate!({
     path: "wit",
@@ -8,7 +15,7 @@ wit_bindgen::generate!({
 });
 
 mod exports {
-    use super::{Failure, Guest, HttpRequest, HttpResponse, Json, TimerInfo};
+    use super::{EntityRequest, EntityResponse, Failure, Guest, HttpRequest, HttpResponse, Json, TimerInfo};
     use crate::function;
 
     struct FunctionApp;
@@ -32,6 +39,10 @@ mod exports {
 
         fn run_timer(function: String, timer: TimerInfo) -> Result<(), Failure> {
             function::run_timer(&function, timer)
+        }
+
+        fn run_entity(function: String, request: EntityRequest) -> Result<EntityResponse, Failure> {
+            function::run_entity(&function, request)
         }
     }
 

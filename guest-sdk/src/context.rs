@@ -1,17 +1,17 @@
 //! What an orchestrator may do.
 
-use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures_util::future::{Either, LocalBoxFuture, select};
+use futures_util::future::{Either, select};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ParentInstance;
 use crate::bindings::durance::functions::orchestration_context as wit;
 use crate::error::Result;
-use crate::options::{ActivityOptions, FireAt, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents};
+use crate::lock::Locking;
+use crate::options::{ActivityOptions, FireAt, SubOrchestrationOptions, UnprocessedEvents};
 use crate::task::Task;
+use crate::{EntityId, ParentInstance};
 
 /// The present execution of an orchestration: the first parameter of an orchestrator.
 ///
@@ -89,34 +89,61 @@ impl OrchestrationContext {
     /// # Errors
     /// The task fails with the sub-orchestration's error, or with `InvalidResult` when the output is no `T`.
     pub fn call_sub_orchestrator<T: DeserializeOwned>(&self, name: &str, input: impl Serialize) -> Task<T> {
-        schedule_sub_orchestration(name, to_json(&input), None)
+        self.call_sub_orchestrator_with(name, input, SubOrchestrationOptions::default())
     }
 
-    /// Calls a sub-orchestration with an instance id, a retry policy, or both.
+    /// Calls a sub-orchestration with an instance id, a retry policy, or both. The task of one that is dropped is not
+    /// tried again, but the sub-orchestration itself goes on.
     ///
     /// # Errors
     /// As [`Self::call_sub_orchestrator`], once the retry policy is exhausted; an id that a live instance has fails the
     /// task.
-    pub fn call_sub_orchestrator_with<T: DeserializeOwned + 'static>(
+    pub fn call_sub_orchestrator_with<T: DeserializeOwned>(
         &self,
         name: &str,
         input: impl Serialize,
         options: impl Into<SubOrchestrationOptions>,
-    ) -> LocalBoxFuture<'static, Result<T>> {
-        let SubOrchestrationOptions { instance_id, retry } = options.into();
-        let name = name.to_owned();
-        let input = to_json(&input);
-        let first = schedule_sub_orchestration(&name, input.clone(), instance_id.clone());
-        let again = move || schedule_sub_orchestration(&name, input.clone(), instance_id.clone());
-        Box::pin(retry_task(*self, first, again, retry))
+    ) -> Task<T> {
+        let options = wit::SubOrchestrationOptions::from(options.into());
+        let task = to_json(&input).map(|input| wit::call_sub_orchestrator(name, &input, &options));
+        Task::scheduled(format!("sub-orchestration '{name}'"), task)
+    }
+
+    /// Starts an orchestration that goes its own way, when this turn is over; gives its instance id, which the host makes.
+    ///
+    /// # Errors
+    /// When the input cannot be written as JSON.
+    pub fn start_new_orchestration(&self, name: &str, input: impl Serialize) -> Result<String> {
+        Ok(wit::start_orchestration(name, &to_json(&input)?, None))
+    }
+
+    /// The same under this instance id. Nothing is started if a live instance has it.
+    ///
+    /// # Errors
+    /// When the input cannot be written as JSON.
+    pub fn start_new_orchestration_with_id(
+        &self,
+        name: &str,
+        instance_id: &str,
+        input: impl Serialize,
+    ) -> Result<()> {
+        wit::start_orchestration(name, &to_json(&input)?, Some(instance_id));
+        Ok(())
+    }
+
+    /// Sends an event to another instance, when this turn is over. One way: it is dropped if no live instance has the id.
+    /// What one orchestration sends to one receiver arrives in the order in which it was sent.
+    ///
+    /// # Errors
+    /// When the data cannot be written as JSON.
+    pub fn send_event(&self, instance_id: &str, name: &str, data: impl Serialize) -> Result<()> {
+        wit::send_event(instance_id, name, &to_json(&data)?);
+        Ok(())
     }
 
     /// Waits for a time or so long: made of a [`Duration`] or a [`SystemTime`], to the millisecond.
     pub fn create_timer(&self, fire_at: impl Into<FireAt>) -> Task<()> {
-        let fire_at = match fire_at.into() {
-            FireAt::After(delay) => wit::current_utc_date_time().saturating_add(nanoseconds(delay)),
-            FireAt::At(time) => nanoseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default()),
-        };
+        let fire_at = fire_at.into().nanoseconds(wit::current_utc_date_time());
         Task::scheduled("a timer".to_owned(), Ok(wit::create_timer(fire_at)))
     }
 
@@ -146,6 +173,62 @@ impl OrchestrationContext {
             Either::Left((data, _)) => data.map(Some),
             Either::Right((fired, _)) => fired.map(|()| None),
         }
+    }
+
+    /// Calls an operation of an entity; its result is read as `T`.
+    ///
+    /// # Errors
+    /// The task fails with the operation's error, or with `InvalidResult` when the result is no `T`.
+    pub fn call_entity<T: DeserializeOwned>(
+        &self,
+        entity: impl Into<EntityId>,
+        operation: &str,
+        input: impl Serialize,
+    ) -> Task<T> {
+        let entity = entity.into();
+        let task = to_json(&input).map(|input| wit::call_entity(&entity, operation, &input));
+        Task::scheduled(format!("operation '{operation}' of entity {entity}"), task)
+    }
+
+    /// Sends an entity an operation, without waiting for it.
+    ///
+    /// # Errors
+    /// When the input cannot be written as JSON.
+    pub fn signal_entity(
+        &self,
+        entity: impl Into<EntityId>,
+        operation: &str,
+        input: impl Serialize,
+    ) -> Result<()> {
+        wit::signal_entity(&entity.into(), operation, &to_json(&input)?, None);
+        Ok(())
+    }
+
+    /// Sends an entity an operation that is to run after so long, or not before a time.
+    ///
+    /// # Errors
+    /// When the input cannot be written as JSON.
+    pub fn signal_entity_at(
+        &self,
+        entity: impl Into<EntityId>,
+        operation: &str,
+        input: impl Serialize,
+        at: impl Into<FireAt>,
+    ) -> Result<()> {
+        let at = at.into().nanoseconds(wit::current_utc_date_time());
+        wit::signal_entity(&entity.into(), operation, &to_json(&input)?, Some(at));
+        Ok(())
+    }
+
+    /// Begins a critical section: waits for the locks of all these entities, and holds them until the lock is dropped.
+    /// Nobody else's operations run on them meanwhile.
+    ///
+    /// Until then only these entities can be called, each one call at a time; no sub-orchestration, no other locks, no
+    /// signals to these: what breaks these rules ends the orchestration as failed. A critical section is no transaction:
+    /// what was done stays when the orchestration fails.
+    pub fn lock_entities<E: Into<EntityId>>(&self, entities: impl IntoIterator<Item = E>) -> Locking {
+        let entities: Vec<EntityId> = entities.into_iter().map(Into::into).collect();
+        Locking::new(wit::lock_entities(&entities))
     }
 
     /// Starts this orchestration again with another input and an empty history, when the orchestrator returns; what it
@@ -181,44 +264,6 @@ impl OrchestrationContext {
     }
 }
 
-fn schedule_sub_orchestration<T>(name: &str, input: Result<String>, instance_id: Option<String>) -> Task<T> {
-    let options = wit::SubOrchestrationOptions { instance_id };
-    let task = input.map(|input| wit::call_sub_orchestrator(name, &input, &options));
-    Task::scheduled(format!("sub-orchestration '{name}'"), task)
-}
-
-async fn retry_task<T: DeserializeOwned>(
-    context: OrchestrationContext,
-    first: Task<T>,
-    again: impl Fn() -> Task<T>,
-    policy: Option<RetryPolicy>,
-) -> Result<T> {
-    let began = context.current_utc_date_time();
-    let mut task = pin!(first);
-    let mut attempts = 1;
-    loop {
-        let error = match task.as_mut().await {
-            Ok(output) => return Ok(output),
-            Err(error) => error,
-        };
-        let elapsed = context.current_utc_date_time().duration_since(began);
-        let delay = policy
-            .as_ref()
-            .filter(|_| !error.is_non_retriable())
-            .and_then(|policy| policy.delay_after(attempts, elapsed.unwrap_or_default()));
-        let Some(delay) = delay else {
-            return Err(error);
-        };
-        context.create_timer(delay).await?;
-        attempts += 1;
-        task.set(again());
-    }
-}
-
 fn to_json(value: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string(value)?)
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

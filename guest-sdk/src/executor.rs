@@ -19,18 +19,31 @@ pub(crate) type TaskId = u32;
 #[derive(Default)]
 struct WaitSet {
     awaited: BTreeMap<TaskId, Waker>,
+    /// Those of them that the host has not been told of.
+    added: Vec<TaskId>,
     done: BTreeSet<TaskId>,
+}
+
+impl WaitSet {
+    /// The tasks that are awaited since this was asked last; none if no task is awaited at all.
+    fn take_added(&mut self) -> Option<Vec<TaskId>> {
+        let mut added = std::mem::take(&mut self.added);
+        // Those that were given up before the host was told of them must not be.
+        added.retain(|task| self.awaited.contains_key(task));
+        (!self.awaited.is_empty()).then_some(added)
+    }
 }
 
 thread_local! {
     static WAIT_SET: RefCell<WaitSet> = RefCell::default();
 }
 
-/// Runs a future to its end. `wait_any` answers which one of these tasks is done, and may suspend until one is.
+/// Runs a future to its end. `wait_next` is told of more tasks that are awaited, answers which one of all that it was told
+/// of and has not answered is done, and may suspend until one is.
 ///
 /// # Errors
 /// `NotDurable` when the future waits and no task can wake it.
-pub(crate) fn run<T>(future: impl Future<Output = T>, wait_any: impl Fn(&[TaskId]) -> TaskId) -> Result<T> {
+pub(crate) fn run<T>(future: impl Future<Output = T>, wait_next: impl Fn(&[TaskId]) -> TaskId) -> Result<T> {
     let mut future = pin!(future);
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
@@ -41,20 +54,19 @@ pub(crate) fn run<T>(future: impl Future<Output = T>, wait_any: impl Fn(&[TaskId
             return Ok(output);
         }
         while !woken.is_set() {
-            wait_for_one(&wait_any)?;
+            wait_for_one(&wait_next)?;
         }
     }
 }
 
-fn wait_for_one(wait_any: impl Fn(&[TaskId]) -> TaskId) -> Result<()> {
-    let awaited: Vec<_> = WAIT_SET.with_borrow(|set| set.awaited.keys().copied().collect());
-    if awaited.is_empty() {
+fn wait_for_one(wait_next: impl Fn(&[TaskId]) -> TaskId) -> Result<()> {
+    let Some(added) = WAIT_SET.with_borrow_mut(WaitSet::take_added) else {
         return Err(Error::non_retriable(
             "NotDurable",
             "the orchestrator awaits something that is not durable: await only what OrchestrationContext returns",
         ));
-    }
-    let done = wait_any(&awaited);
+    };
+    let done = wait_next(&added);
     let waker = WAIT_SET.with_borrow_mut(|set| {
         set.done.insert(done);
         set.awaited.remove(&done)
@@ -71,7 +83,13 @@ pub(crate) fn poll_done(task: TaskId, context: &Context<'_>) -> Poll<()> {
         return Poll::Ready(());
     }
     let waker = context.waker().clone();
-    let replaced = WAIT_SET.with_borrow_mut(|set| set.awaited.insert(task, waker));
+    let replaced = WAIT_SET.with_borrow_mut(|set| {
+        let replaced = set.awaited.insert(task, waker);
+        if replaced.is_none() {
+            set.added.push(task);
+        }
+        replaced
+    });
     // IMPORTANT: outside the borrow, since dropping a waker may drop futures, which come back here.
     drop(replaced);
     Poll::Pending
@@ -137,14 +155,35 @@ mod tests {
         }
     }
 
+    /// The host's side: the tasks that it was told of and has not answered.
+    #[derive(Default)]
+    struct Host(RefCell<BTreeSet<TaskId>>);
+
+    impl Host {
+        fn wait_next(
+            &self,
+            added: &[TaskId],
+            choose: impl Fn(&mut BTreeSet<TaskId>) -> Option<TaskId>,
+        ) -> TaskId {
+            let mut awaited = self.0.borrow_mut();
+            awaited.extend(added);
+            choose(&mut awaited).expect("never empty")
+        }
+    }
+
     #[test]
     fn join_all_polls_each_task_twice_only() {
         let polls = Cell::new(0);
         let tasks = (0..1000).map(|task| Durable { task, polls: &polls });
-        let last = |tasks: &[TaskId]| *tasks.last().expect("never empty");
+        let told = Cell::new(0);
+        let host = Host::default();
+        let last = |added: &[TaskId]| {
+            told.set(told.get() + added.len());
+            host.wait_next(added, |awaited| awaited.pop_last())
+        };
         let outputs = run(join_all(tasks), last).expect("all are durable");
         assert_eq!(outputs, (0..1000).collect::<Vec<_>>());
-        assert_eq!(polls.get(), 2000);
+        assert_eq!((polls.get(), told.get()), (2000, 1000));
     }
 
     #[test]
@@ -158,9 +197,10 @@ mod tests {
             (winner, durable(3).await)
         };
         let waits = RefCell::new(Vec::new());
-        let last = |tasks: &[TaskId]| {
-            waits.borrow_mut().push(tasks.to_vec());
-            *tasks.last().expect("never empty")
+        let host = Host::default();
+        let last = |added: &[TaskId]| {
+            waits.borrow_mut().push(added.to_vec());
+            host.wait_next(added, |awaited| awaited.pop_last())
         };
         assert_eq!(run(orchestrator, last).expect("all are durable"), (2, 3));
         assert_eq!(waits.into_inner(), [vec![1, 2], vec![3]]);
@@ -180,7 +220,8 @@ mod tests {
             let late = late.await;
             (early.await, late)
         };
-        let first = |tasks: &[TaskId]| *tasks.first().expect("never empty");
+        let host = Host::default();
+        let first = |added: &[TaskId]| host.wait_next(added, |awaited| awaited.pop_first());
         assert_eq!(run(orchestrator, first).expect("all are durable"), (1, 2));
     }
 

@@ -1,6 +1,6 @@
 //! What may be said when a task is scheduled.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::bindings::durance::functions::orchestration_context as wit;
 
@@ -13,10 +13,15 @@ pub struct RetryPolicy {
     pub max_attempts: u32,
     /// Each wait is this many times the one before; at least 1.0, the default.
     pub backoff_coefficient: f64,
-    /// No wait is longer. Default: no limit.
+    /// No wait is longer. Default: an hour.
     pub max_retry_interval: Option<Duration>,
     /// No attempt begins later than this after the first one began. Default: no limit.
     pub retry_timeout: Option<Duration>,
+    /// The part of each wait that is left to chance, by which it may be shorter: 0.0, the default, to 1.0. The host
+    /// chooses, the same at every replay.
+    pub jitter: f64,
+    /// Only failures of these error types are tried again. Default: none, which means all.
+    pub handle: Vec<String>,
 }
 
 impl RetryPolicy {
@@ -28,6 +33,8 @@ impl RetryPolicy {
             backoff_coefficient: 1.0,
             max_retry_interval: None,
             retry_timeout: None,
+            jitter: 0.0,
+            handle: Vec::new(),
         }
     }
 
@@ -52,17 +59,18 @@ impl RetryPolicy {
         self
     }
 
-    /// The wait after so many attempts, the first of which began `elapsed` ago; none when that was the last one.
-    pub(crate) fn delay_after(&self, attempts: u32, elapsed: Duration) -> Option<Duration> {
-        if attempts >= self.max_attempts {
-            return None;
-        }
-        let factor = self.backoff_coefficient.max(1.0).powf(f64::from(attempts.saturating_sub(1)));
-        let seconds = self.first_retry_interval.as_secs_f64() * factor;
-        let interval = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-        let interval = interval.min(self.max_retry_interval.unwrap_or(Duration::MAX));
-        let next_attempt = elapsed.saturating_add(interval);
-        (next_attempt <= self.retry_timeout.unwrap_or(Duration::MAX)).then_some(interval)
+    /// Leaves this part of each wait to chance, by which it may be shorter: 0.0 to 1.0.
+    #[must_use]
+    pub fn jitter(mut self, jitter: f64) -> Self {
+        self.jitter = jitter;
+        self
+    }
+
+    /// Tries again only after failures of these error types.
+    #[must_use]
+    pub fn handle<const N: usize>(mut self, error_types: [&str; N]) -> Self {
+        self.handle = error_types.map(str::to_owned).to_vec();
+        self
     }
 }
 
@@ -77,6 +85,8 @@ pub struct ActivityOptions {
     pub concurrency_key: Option<String>,
     /// Of those that wait for a place, the higher ones come first. None waits for ever. Default: 0.
     pub priority: i8,
+    /// How long one attempt may go without a heartbeat; none: it need not give any.
+    pub heartbeat_timeout: Option<Duration>,
 }
 
 impl ActivityOptions {
@@ -105,6 +115,13 @@ impl ActivityOptions {
     #[must_use]
     pub fn priority(mut self, priority: i8) -> Self {
         self.priority = priority;
+        self
+    }
+
+    /// Ends an attempt that gives no [heartbeat](crate::ActivityContext::heartbeat) for this long.
+    #[must_use]
+    pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
+        self.heartbeat_timeout = Some(timeout);
         self
     }
 }
@@ -155,6 +172,17 @@ pub enum FireAt {
     At(SystemTime),
 }
 
+impl FireAt {
+    /// Nanoseconds since the Unix epoch, as those of the present are given.
+    pub(crate) fn nanoseconds(self, now: u64) -> u64 {
+        let nanoseconds = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        match self {
+            Self::After(delay) => now.saturating_add(nanoseconds(delay)),
+            Self::At(time) => nanoseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default()),
+        }
+    }
+}
+
 impl From<Duration> for FireAt {
     fn from(delay: Duration) -> Self {
         Self::After(delay)
@@ -184,7 +212,14 @@ impl From<ActivityOptions> for wit::ActivityOptions {
             timeout_ms: options.timeout.map(milliseconds),
             concurrency_key: options.concurrency_key,
             priority: options.priority,
+            heartbeat_timeout_ms: options.heartbeat_timeout.map(milliseconds),
         }
+    }
+}
+
+impl From<SubOrchestrationOptions> for wit::SubOrchestrationOptions {
+    fn from(options: SubOrchestrationOptions) -> Self {
+        Self { instance_id: options.instance_id, retry: options.retry.map(wit::RetryPolicy::from) }
     }
 }
 
@@ -196,38 +231,12 @@ impl From<RetryPolicy> for wit::RetryPolicy {
             backoff_coefficient: policy.backoff_coefficient,
             max_retry_interval_ms: policy.max_retry_interval.map(milliseconds),
             retry_timeout_ms: policy.retry_timeout.map(milliseconds),
+            jitter: policy.jitter,
+            handle: policy.handle,
         }
     }
 }
 
 pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: Duration = Duration::from_secs(1);
-
-    #[test]
-    fn retry_intervals_grow_up_to_the_longest() {
-        let policy = RetryPolicy::new(5, SECOND).backoff_coefficient(3.0).max_retry_interval(10 * SECOND);
-        let delays = (1..=5).map(|attempts| policy.delay_after(attempts, Duration::ZERO));
-        let expected = [Some(SECOND), Some(3 * SECOND), Some(9 * SECOND), Some(10 * SECOND), None];
-        assert!(delays.eq(expected));
-    }
-
-    #[test]
-    fn no_attempt_begins_after_the_retry_timeout() {
-        let policy = RetryPolicy::new(9, 2 * SECOND).retry_timeout(5 * SECOND);
-        assert_eq!(policy.delay_after(1, 3 * SECOND), Some(2 * SECOND));
-        assert_eq!(policy.delay_after(2, 4 * SECOND), None);
-    }
-
-    #[test]
-    fn enormous_backoff_is_the_longest_interval_and_no_panic() {
-        let policy = RetryPolicy::new(u32::MAX, SECOND).backoff_coefficient(10.0);
-        assert_eq!(policy.delay_after(1000, Duration::ZERO), Some(Duration::MAX));
-    }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::durance::functions::orchestration_context::wait_any;
+use crate::bindings::durance::functions::orchestration_context::wait_next;
 use crate::context::OrchestrationContext;
 use crate::error::{Error, Result};
 use crate::executor;
@@ -58,11 +58,11 @@ where
     F: Future<Output = Result<O>>,
 {
     let input = read_input(name, input)?;
-    let output = executor::run(function(OrchestrationContext::new(), input), wait_any)??;
+    let output = executor::run(function(OrchestrationContext::new(), input), wait_next)??;
     Ok(serde_json::to_string(&output)?)
 }
 
-fn read_input<I: DeserializeOwned>(name: &str, input: &str) -> Result<I> {
+pub(crate) fn read_input<I: DeserializeOwned>(name: &str, input: &str) -> Result<I> {
     serde_json::from_str(input).map_err(|error| {
         let message = format!("{name}: the input does not fit: {error}");
         Error::non_retriable("InvalidInput", message)

@@ -15,7 +15,7 @@ use crate::executor::{self, TaskId};
 /// A durable task of an orchestrator: an activity, a sub-orchestration, a timer or a wait for an event.
 ///
 /// It is scheduled when it is made, not when it is first awaited. Dropping it unfinished gives the task up: a timer is
-/// deleted, a wait takes no event.
+/// deleted, an activity is cancelled, a wait takes no event.
 #[must_use = "a task that is not awaited is given up"]
 pub struct Task<T> {
     /// What was scheduled, for people.

@@ -15,6 +15,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve a function app.
     Start(StartArgs),
+    /// Replay a recorded history on a component, without side effects, and show the first difference.
+    ///
+    /// Exit status: 0 the component does again what it did then, 1 it diverges, 2 the input cannot be used.
+    Replay(ReplayArgs),
     /// Look after the data of a function app.
     #[command(subcommand)]
     Store(StoreCommand),
@@ -48,6 +52,23 @@ pub(crate) struct StartArgs {
     /// [default: info]
     #[arg(long, value_name = "FILTER", env = "DURANCE_LOG")]
     pub(crate) log: Option<String>,
+}
+
+/// Options of `durance replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A history as the management API exports it (GET …/instances/{id}/history), finished or not; `-` reads standard
+    /// input.
+    #[arg(value_name = "HISTORY.jsonl")]
+    pub(crate) history: PathBuf,
+
+    /// The component that has the orchestrator.
+    #[arg(long, value_name = "FILE.wasm")]
+    pub(crate) module: PathBuf,
+
+    /// Answer with one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,6 +6,7 @@ mod compose;
 mod config;
 mod log_lines;
 mod manifest;
+mod replay;
 mod shutdown;
 mod telemetry;
 
@@ -16,12 +17,13 @@ use std::{path::Path, process::ExitCode};
 
 /// The app or its settings cannot be used: the person who started the host has to change something.
 const EXIT_UNUSABLE: u8 = 2;
-/// The host could not go on.
+/// The host could not go on, or a history diverges.
 const EXIT_FAILED: u8 = 1;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Start(args) => start(args),
+        Command::Replay(args) => replay(&args),
         Command::Store(StoreCommand::Repair { data }) => repair(&data),
     }
 }
@@ -42,6 +44,21 @@ fn start(args: cli::StartArgs) -> ExitCode {
     match runtime.block_on(compose::run(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&error, if error.is_usage() { EXIT_UNUSABLE } else { EXIT_FAILED }),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the answer to the command")]
+fn replay(args: &cli::ReplayArgs) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&error, EXIT_UNUSABLE),
+    };
+    match runtime.block_on(replay::run(args)) {
+        Ok(report) => {
+            println!("{}", if args.json { report.to_json() } else { report.to_string() });
+            if report.is_compatible() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAILED) }
+        }
+        Err(error) => complain(&error, EXIT_UNUSABLE),
     }
 }
 

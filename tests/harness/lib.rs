@@ -15,6 +15,7 @@ pub use client::{Client, NoAnswer, Reply};
 pub use host::{FailedStart, Host, Launch};
 pub use loopback::LoopbackServer;
 pub use orchestrations::{MANAGEMENT, is_finished, run_of};
+pub use process::{Ended, run_program};
 pub use repository::{components_in, repository};
 pub use shared::{guests, samples};
 pub use wait::{PATIENCE, eventually, eventually_blocking, eventually_within};

@@ -11,6 +11,26 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+/// How a run of the program ended, and all that it said.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit status; none if a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to standard output and standard error.
+    pub said: String,
+}
+
+/// Runs the program to its end.
+///
+/// # Panics
+/// It does not end in time.
+#[must_use]
+pub fn run_program(arguments: &[&OsStr]) -> Ended {
+    let (mut process, _lines) = Process::spawn(arguments);
+    let code = process.wait().code();
+    Ended { code, said: process.said() }
+}
+
 /// A running program. Killed when dropped; if the test fails it first shows what it has said.
 #[derive(Debug)]
 pub(crate) struct Process {

@@ -6,10 +6,10 @@
 mod golden;
 mod record;
 
-use durance_durable::{HistoryEvent, Json, Turn, TurnCommit};
+use durance_durable::{ExecutionHistory, HistoryEvent, Json, Turn};
+use durance_taskhub::{Divergence, FunctionExecutor as _, replay};
 use durance_tests::components_in;
 use durance_wasm::{FunctionApp, WasmSettings};
-use golden::{Golden, replay};
 use std::{env, path::PathBuf};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -45,8 +45,9 @@ async fn recorded() {
     RECORDED.get_or_init(record).await;
 }
 
-fn last_event(commit: &TurnCommit) -> &HistoryEvent {
-    commit.turn.events.last().expect("a turn is never empty")
+async fn replayed(app: &FunctionApp, history: &ExecutionHistory) -> Option<Divergence> {
+    let module = app.resolve_orchestrator(&history.record.name).expect("the app has the orchestrator");
+    replay(app, module, history).await.expect("the host can run the orchestrator")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,43 +56,66 @@ async fn golden_histories_replay_to_what_was_done_then() {
     let (app, _data) = load(&SAMPLES).await;
     let goldens = golden::all();
     assert!(goldens.len() >= 8, "only {} golden histories", goldens.len());
-    for (file, golden) in goldens {
-        for turn in 0..golden.turns.len() {
-            let commit = replay(&app, &golden, turn).await;
-            assert_eq!(commit.turn, golden.turns[turn], "{file}, turn {turn}");
+    for (file, mut golden) in goldens {
+        // Ended after each of its turns: one that is not over replays too.
+        while !golden.turns.is_empty() {
+            assert_eq!(replayed(&app, &golden).await, None, "{file}, turn {}", golden.turns.len() - 1);
+            golden.turns.pop();
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn history_of_another_orchestrator_is_told_apart_with_both_sides() {
+async fn history_of_other_code_is_told_apart_with_both_sides() {
     recorded().await;
     let (app, _data) = load(&["hello_sequence"]).await;
-    let mut golden = Golden::read("hello-sequence.json");
+    let mut golden = golden::read("hello-sequence.jsonl");
+    let (place, time) = (2 + golden.turns[0].events.len() as u64 - 1, golden.turns[1].time);
     let asked = golden.turns[1].events.last_mut().expect("a turn is never empty");
     let HistoryEvent::TaskScheduled(call) = asked else { panic!("{asked:?}") };
     call.name = "SayGoodbye".into();
-    let commit = replay(&app, &golden, golden.turns.len() - 1).await;
-    let HistoryEvent::ExecutionCompleted { failure: Some(failure), .. } = last_event(&commit) else {
-        panic!("{commit:?}")
-    };
-    assert_eq!(failure.error_type, "NonDeterministicOrchestration");
-    for side in ["activity 'SayGoodbye'", "activity 'SayHello'"] {
-        assert!(failure.message.contains(side), "{failure}");
-    }
+    let found = replayed(&app, &golden).await.expect("it has another name");
+    assert_eq!((found.event_number, found.turn, found.turn_time), (place, 1, time));
+    assert!(found.history.contains("activity 'SayGoodbye'"), "{found:?}");
+    assert!(found.code.contains("activity 'SayHello'"), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_output_is_told_apart() {
+    recorded().await;
+    let (app, _data) = load(&["hello_sequence"]).await;
+    let mut golden = golden::read("hello-sequence.jsonl");
+    let last = golden.turns.last_mut().and_then(|turn| turn.events.last_mut());
+    let Some(HistoryEvent::ExecutionCompleted { output, .. }) = last else { panic!("{last:?}") };
+    *output = Some(Json::of("Goodbye"));
+    let found = replayed(&app, &golden).await.expect("it has another output");
+    assert_eq!(found.event_number, golden.event_count() - 1);
+    assert!(found.history.ends_with("with output \"Goodbye\""), "{found:?}");
+    assert!(found.code.contains("Hello Seattle!"), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn history_that_goes_on_after_the_end_is_told_apart() {
     recorded().await;
     let (app, _data) = load(&["hello_sequence"]).await;
-    let mut golden = Golden::read("hello-sequence.json");
+    let mut golden = golden::read("hello-sequence.jsonl");
+    let place = golden.event_count() - 1;
     let event = HistoryEvent::EventRaised { name: "late".into(), input: Json::null() };
     let time = golden.turns.last().expect("a history is never empty").time;
     golden.turns.push(Turn { time, events: vec![event] });
-    let commit = replay(&app, &golden, golden.turns.len() - 1).await;
-    let HistoryEvent::ExecutionCompleted { failure: Some(failure), .. } = last_event(&commit) else {
-        panic!("{commit:?}")
-    };
-    assert_eq!(failure.error_type, "NonDeterministicOrchestration");
+    let found = replayed(&app, &golden).await.expect("it goes on");
+    assert_eq!((found.event_number, found.code.as_str()), (place, "the end of the orchestrator"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn terminated_history_replays_up_to_its_termination() {
+    recorded().await;
+    let (app, _data) = load(&["hello_sequence"]).await;
+    let mut golden = golden::read("hello-sequence.jsonl");
+    let last = golden.turns.last_mut().expect("a history is never empty");
+    let reason = HistoryEvent::ExecutionTerminated { reason: "enough".into() };
+    last.events = vec![reason];
+    assert_eq!(replayed(&app, &golden).await, None);
+    golden.turns[0].events.pop();
+    assert!(replayed(&app, &golden).await.is_some());
 }

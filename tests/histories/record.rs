@@ -1,8 +1,8 @@
 //! Records golden histories: a task hub in memory runs the samples.
 
-use crate::golden::Golden;
+use crate::golden;
 use durance_durable::{InstanceId, Json};
-use durance_store::{MemoryStore, TaskHubStore};
+use durance_store::MemoryStore;
 use durance_taskhub::{StartOptions, SystemClock, TaskHub, TaskHubSettings};
 use durance_wasm::FunctionApp;
 use serde_json::{Value, json};
@@ -11,22 +11,22 @@ use std::{sync::Arc, time::Duration};
 /// File; orchestrator; input; data of an event `Approval`, if one is sent.
 fn recipes() -> [(&'static str, &'static str, Value, Option<bool>); 8] {
     [
-        ("hello-sequence.json", "HelloSequence", Value::Null, None),
-        ("fan-out-fan-in.json", "FanOutFanIn", json!({ "count": 3 }), None),
-        ("approved.json", "WaitForApproval", json!({ "timeoutSeconds": 60 }), Some(true)),
-        ("rejected.json", "WaitForApproval", json!({ "timeoutSeconds": 60 }), Some(false)),
-        ("timed-out.json", "WaitForApproval", json!({ "timeoutSeconds": 0.02 }), None),
-        ("background-job.json", "BackgroundJob", json!({ "steps": 2, "stepMs": 1 }), None),
-        ("periodic-cleanup.json", "PeriodicCleanup", json!({ "everyMs": 1, "max": 2 }), None),
-        ("parent.json", "Parent", json!({ "children": 2 }), None),
+        ("hello-sequence.jsonl", "HelloSequence", Value::Null, None),
+        ("fan-out-fan-in.jsonl", "FanOutFanIn", json!({ "count": 3 }), None),
+        ("approved.jsonl", "WaitForApproval", json!({ "timeoutSeconds": 60 }), Some(true)),
+        ("rejected.jsonl", "WaitForApproval", json!({ "timeoutSeconds": 60 }), Some(false)),
+        ("timed-out.jsonl", "WaitForApproval", json!({ "timeoutSeconds": 0.02 }), None),
+        ("background-job.jsonl", "BackgroundJob", json!({ "steps": 2, "stepMs": 1 }), None),
+        ("periodic-cleanup.jsonl", "PeriodicCleanup", json!({ "everyMs": 1, "max": 2 }), None),
+        ("parent.jsonl", "Parent", json!({ "children": 2 }), None),
     ]
 }
 
 /// Runs every recipe and writes its history.
 pub async fn all(app: FunctionApp) {
-    let store: Arc<dyn TaskHubStore> = Arc::new(MemoryStore::new(4));
+    let store = Arc::new(MemoryStore::new(4));
     let settings = TaskHubSettings::default();
-    let mut hub = TaskHub::open(Arc::clone(&store), Arc::new(app), Arc::new(SystemClock), &settings)
+    let mut hub = TaskHub::open(store, Arc::new(app), Arc::new(SystemClock), &settings)
         .expect("a hub in memory can be opened");
     hub.recover().expect("a hub in memory can be read");
     let client = hub.client();
@@ -39,18 +39,7 @@ pub async fn all(app: FunctionApp) {
         }
         let status = client.wait_for_completion(&id, Duration::from_secs(20)).await.expect("it is there");
         assert!(status.runtime_status.is_finished(), "{file}: {status:?}");
-        golden(&*store, orchestrator, &id).write(file);
+        golden::write(file, &client.export_history(&id, None).expect("it is there"));
     }
     hub.close(Duration::from_secs(1)).await;
-}
-
-fn golden(store: &dyn TaskHubStore, orchestrator: &str, id: &InstanceId) -> Golden {
-    let record = store.instance(id).expect("the store can be read").record.expect("it was started");
-    let begun_with = store.execution(record.execution).expect("the store can be read");
-    Golden {
-        orchestrator: orchestrator.to_owned(),
-        execution: record.execution,
-        begun_with: begun_with.expect("every execution has one"),
-        turns: store.history(record.execution).expect("the store can be read"),
-    }
 }

@@ -2,7 +2,9 @@
 
 mod bad_apps;
 mod client_calls;
+mod context;
 mod determinism;
+mod entities;
 mod faults;
 mod http_triggers;
 mod keys;
@@ -15,6 +17,7 @@ mod outbound;
 mod patterns;
 mod pinning;
 mod policies;
+mod replay;
 mod retention;
 mod samples;
 mod sandbox;

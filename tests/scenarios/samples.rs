@@ -63,6 +63,15 @@ async fn fan_out_fan_in_sums_the_squares() {
 }
 
 #[tokio::test]
+async fn fan_in_takes_time_in_proportion_to_its_tasks() {
+    let host = samples();
+    let client = host.client();
+    // A fan-in whose steps looked at every task would use up the CPU time of a turn.
+    client.start("FanOutFanIn", "wide", &json!({ "count": 90_000 })).await;
+    assert_eq!(client.output("wide").await, 242_995_950_015_000_u64);
+}
+
+#[tokio::test]
 async fn wait_for_approval_ends_as_answered() {
     let host = samples();
     let client = host.client();

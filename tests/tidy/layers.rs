@@ -7,7 +7,7 @@ use toml::Table;
 
 /// Package; which of ours it may import; which of others it must not.
 const LAYERS: [(&str, &[&str], &[&str]); 5] = [
-    ("durable", &[], &["tokio", "wasmtime", "hyper", "tracing", "jiff"]),
+    ("durable", &[], &["tokio", "wasmtime", "hyper", "tracing"]),
     ("store", &["durable"], &["tokio", "wasmtime", "hyper"]),
     ("taskhub", &["durable", "store"], &["wasmtime", "hyper", "fjall"]),
     ("wasm", &["durable", "taskhub"], &["hyper", "fjall"]),

@@ -3,7 +3,7 @@
 use durance_tests::repository;
 use std::{fs, path::Path};
 
-const EXTENSIONS: [&str; 7] = ["rs", "toml", "md", "wit", "yml", "yaml", "json"];
+const EXTENSIONS: [&str; 8] = ["rs", "toml", "md", "wit", "yml", "yaml", "json", "jsonl"];
 const NAMES: [&str; 3] = ["Makefile", "run", "wasm-target"];
 
 /// A text file.

@@ -1,7 +1,7 @@
 //! Identifiers.
 
-use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr, sync::Arc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 use uuid::Uuid;
 
 /// The longest instance id, in characters.
@@ -56,7 +56,7 @@ impl InstanceId {
         if matches!(text, "." | "..") {
             return Err(InvalidInstanceId::Dots);
         }
-        match text.chars().find(|c| matches!(c, '/' | '\\' | '?' | '#') || c.is_control()) {
+        match forbidden_char(text) {
             Some(c) => Err(InvalidInstanceId::Character(c)),
             None => Ok(Self(text.into())),
         }
@@ -84,6 +84,11 @@ impl InstanceId {
     }
 }
 
+/// The first character that cannot be in a segment of a URL.
+pub(crate) fn forbidden_char(text: &str) -> Option<char> {
+    text.chars().find(|c| matches!(c, '/' | '\\' | '?' | '#') || c.is_control())
+}
+
 impl fmt::Display for InstanceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -100,8 +105,8 @@ impl FromStr for InstanceId {
 
 /// Id of one execution of an instance: a new one at each start and at each continue-as-new.
 ///
-/// Shown as 32 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Shown as 32 hexadecimal digits, in JSON too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(transparent)]
 pub struct ExecutionId(pub Uuid);
 
@@ -116,6 +121,16 @@ impl ExecutionId {
 impl fmt::Display for ExecutionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.simple().fmt(f)
+    }
+}
+
+impl Serialize for ExecutionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
@@ -142,9 +157,8 @@ impl PartitionId {
 
 /// The content of a component: the SHA-256 of its bytes.
 ///
-/// Shown as 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+/// Shown as 64 hexadecimal digits, in JSON too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModuleHash(pub [u8; 32]);
 
 /// The text is not 64 hexadecimal digits.
@@ -161,6 +175,27 @@ impl fmt::Display for ModuleHash {
 impl fmt::Debug for ModuleHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for ModuleHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ModuleHash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = Cow::<'de, str>::deserialize(deserializer)?;
+            text.parse().map_err(D::Error::custom)
+        } else {
+            <[u8; 32]>::deserialize(deserializer).map(Self)
+        }
     }
 }
 

@@ -8,9 +8,12 @@
 #![forbid(unsafe_code)]
 
 mod commit;
+mod entity;
 mod event;
+mod event_json;
 mod failure;
 mod history;
+mod history_file;
 mod id;
 mod json;
 mod record;
@@ -22,9 +25,17 @@ mod start;
 mod time;
 
 pub use commit::{NextExecution, TurnCommit};
-pub use event::{ActivityOptions, CreateSubOrchestration, CreateTimer, HistoryEvent, ScheduleTask, TaskId};
+pub use entity::{
+    Caller, EntityAction, EntityId, EntityMessage, EntityOperation, EntityRecord, EntitySignal,
+    InvalidEntityId, LockRequest,
+};
+pub use event::{
+    ActivityOptions, CallEntity, CreateSubOrchestration, CreateTimer, HistoryEvent, LockEntities,
+    ScheduleTask, SendEventTo, StartOrchestration, TaskId,
+};
 pub use failure::{FailureCause, TaskFailureDetails};
 pub use history::Turn;
+pub use history_file::{ExecutionHistory, InvalidHistory};
 pub use id::{
     ExecutionId, INSTANCE_ID_CHARS_MAX, InstanceId, InvalidInstanceId, InvalidModuleHash, ModuleHash,
     PartitionId,
@@ -32,7 +43,7 @@ pub use id::{
 pub use json::{InvalidJson, Json};
 pub use record::{ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, Token};
 pub use retention::RetentionPolicy;
-pub use retry::{InvalidRetryPolicy, RetryPolicy};
+pub use retry::{FailedAttempt, InvalidRetryPolicy, RetryPolicy};
 pub use runtime_state::{
     ACTIONS_MAX, BeginTurn, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NAME_BYTES_MAX,
     NonDeterminism, Outcome, RuntimeState, TURN_BYTES_MAX,

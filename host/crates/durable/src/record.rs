@@ -89,12 +89,16 @@ pub struct Token(pub u64);
 
 /// The orchestration that waits for this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Parent {
     /// Its orchestrator's name.
+    #[serde(rename = "orchestrator")]
     pub name: Arc<str>,
     /// Its instance id.
+    #[serde(rename = "instanceId")]
     pub instance: InstanceId,
     /// The execution that waits.
+    #[serde(rename = "executionId")]
     pub execution: ExecutionId,
     /// The task it waits for.
     pub task: TaskId,
@@ -102,10 +106,13 @@ pub struct Parent {
 
 /// The state of an instance: the one row that each turn writes again, hence small.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct InstanceRecord {
     /// The orchestrator's name.
+    #[serde(rename = "orchestrator")]
     pub name: Arc<str>,
     /// The present execution, or the last one.
+    #[serde(rename = "executionId")]
     pub execution: ExecutionId,
     /// Number of the run under this instance id, from 1; continuing as new does not change it.
     pub generation: u64,
@@ -114,6 +121,7 @@ pub struct InstanceRecord {
     /// The component that the run is pinned to.
     pub module: ModuleHash,
     /// Where it stands.
+    #[serde(rename = "runtimeStatus")]
     pub status: RuntimeStatus,
     /// When the run was started.
     pub created: Timestamp,
@@ -131,8 +139,10 @@ pub struct InstanceRecord {
 
 /// What an execution began with; written once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ExecutionRecord {
     /// Whose execution it is.
+    #[serde(rename = "instanceId")]
     pub instance: InstanceId,
     /// When it began: for the first one of a run that is the run's creation.
     pub started: Timestamp,

@@ -1,9 +1,9 @@
 //! What a store can be asked to write, and what it answers.
 
-use crate::{ScheduleOutcome, ScheduleWrite};
+use crate::{EntityTurn, EntityTurnOutcome, ScheduleOutcome, ScheduleWrite};
 use durance_durable::{
-    ExecutionId, HistoryEvent, IfExists, InstanceId, Json, Message, ModuleHash, Parent, RetentionPolicy,
-    RuntimeStatus, TaskId, Timestamp, Token, TurnCommit,
+    EntitySignal, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, Message, ModuleHash, Parent,
+    RetentionPolicy, RuntimeStatus, TaskId, Timestamp, Token, TurnCommit,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -17,12 +17,16 @@ pub enum Operation {
     Turn(TurnWrite),
     /// Puts a message from outside in an inbox.
     Send(SendEvent),
-    /// Notes that an open activity is to be tried again.
+    /// Notes how an open activity is to be tried again: after a failure, or should the host end before the activity does.
     Retry(RetryTask),
     /// Deletes a finished instance, its kept generations and all their histories.
     Purge(InstanceId),
     /// Changes a schedule.
     Schedule(ScheduleWrite),
+    /// Puts a signal in the inbox of an entity.
+    SignalEntity(EntitySignal),
+    /// Writes a turn of an entity.
+    EntityTurn(EntityTurn),
     /// Deletes what was kept for a time that is over at `now`: idempotency keys, finished runs, and what is left of purged
     /// instances if there is much of that. A small batch a call: call it again as long as it deletes something.
     Sweep {
@@ -49,6 +53,10 @@ pub enum Outcome {
     Purge(PurgeOutcome),
     /// To `Schedule`.
     Schedule(ScheduleOutcome),
+    /// To `SignalEntity`: it is in the inbox.
+    SignalEntity,
+    /// To `EntityTurn`.
+    EntityTurn(EntityTurnOutcome),
     /// To `Sweep`: how many keys, runs and remains were deleted.
     Sweep {
         /// Zero: nothing is left to be deleted now.
@@ -160,8 +168,9 @@ impl StartOutcome {
 pub struct TurnWrite {
     /// The turn.
     pub commit: TurnCommit,
-    /// One for each `SubOrchestrationInstanceCreated` that can be started; each has a parent. Where the id is in use by
-    /// a live instance the store sends the parent `SubOrchestrationInstanceFailed` of type `AlreadyExists` instead.
+    /// One for each `SubOrchestrationInstanceCreated` and `OrchestrationStarted` that can be started; the former have a
+    /// parent. Where the id is in use by a live instance the store sends the parent `SubOrchestrationInstanceFailed` of
+    /// type `AlreadyExists` instead, or nobody anything.
     pub children: Vec<StartRequest>,
     /// Results that are known already, for the instance's own inbox (target: the same execution): the failures of
     /// sub-orchestrations that cannot be started.
@@ -190,6 +199,7 @@ pub struct SendEvent {
 }
 
 /// Answer to a message from outside.
+#[expect(clippy::large_enum_variant, reason = "almost every message is accepted")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum SendOutcome {
     /// In the inbox; to be delivered.
@@ -213,6 +223,8 @@ pub struct RetryTask {
     pub attempt: u32,
     /// When it may begin.
     pub due: Timestamp,
+    /// What it is to know of the last one.
+    pub heartbeat: Option<Json>,
 }
 
 /// Answer to a purge.

@@ -121,7 +121,14 @@ impl Script<'_> {
                 let record = self.record(instance)?;
                 let task = TaskId(task_number(&record).saturating_sub(2));
                 let (execution, due) = (record.execution, at(self.now));
-                Operation::Retry(RetryTask { instance: id(instance), execution, task, attempt: 2, due })
+                Operation::Retry(RetryTask {
+                    instance: id(instance),
+                    execution,
+                    task,
+                    attempt: 2,
+                    due,
+                    heartbeat: None,
+                })
             }
             Deed::Purge(instance) => Operation::Purge(id(instance)),
             Deed::Sweep => Operation::Sweep { now: at(self.now) },

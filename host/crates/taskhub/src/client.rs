@@ -1,7 +1,9 @@
 //! The orchestration client: what functions and the management API ask of a task hub.
 
 use crate::{InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot, engine::Engine};
-use durance_durable::{HistoryEvent, IfExists, InstanceId, Json, RuntimeStatus, ScheduleId, Token};
+use durance_durable::{
+    ExecutionHistory, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, RuntimeStatus, ScheduleId, Token,
+};
 use durance_store::{Holder, ListQuery, PurgeOutcome, StoreError};
 use std::{sync::Arc, time::Duration};
 
@@ -51,6 +53,14 @@ pub enum ClientError {
     /// The app has no such orchestrator.
     #[error("there is no orchestrator '{name}'; {}", list_known(.known))]
     UnknownOrchestrator {
+        /// As asked for.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// The app has no such entity.
+    #[error("there is no entity '{name}'; {}", list_known(.known))]
+    UnknownEntity {
         /// As asked for.
         name: String,
         /// Those that there are.
@@ -139,6 +149,18 @@ impl OrchestrationClient {
         options: StatusOptions,
     ) -> Result<StatusSnapshot, ClientError> {
         self.engine.status(instance, options)
+    }
+
+    /// The whole history of an instance's present execution, or of a kept earlier one; with all that a replay needs.
+    ///
+    /// # Errors
+    /// `NotFound`, `Store`.
+    pub fn export_history(
+        &self,
+        instance: &InstanceId,
+        execution: Option<ExecutionId>,
+    ) -> Result<ExecutionHistory, ClientError> {
+        self.engine.export_history(instance, execution)
     }
 
     /// Sends an external event.

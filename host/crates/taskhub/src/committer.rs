@@ -1,14 +1,19 @@
 //! Group commit: one thread gathers what is to be written while the store syncs what was gathered before.
 
+use durance_durable::EntityId;
 use durance_store::{Lease, Operation, Outcome, StoreError, TaskHubStore};
 use parking_lot::Mutex;
 use std::{
     panic::{self, AssertUnwindSafe},
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc as channel, oneshot, watch};
 
 /// The most operations in one commit: bounds the memory and the length of one write.
 const OPERATIONS_MAX: usize = 2_048;
@@ -17,6 +22,8 @@ const OPERATIONS_MAX: usize = 2_048;
 #[derive(Debug)]
 pub(crate) struct Committer {
     submissions: Mutex<Option<mpsc::Sender<Submission>>>,
+    /// Submissions whose submitter has no answer yet.
+    waiting: AtomicUsize,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
     health: Arc<Health>,
 }
@@ -42,26 +49,51 @@ struct Submission {
     reply: oneshot::Sender<Vec<Outcome>>,
 }
 
+/// One that waits for a commit; until dropped.
+struct Waiting<'c>(&'c AtomicUsize);
+
+impl<'c> Waiting<'c> {
+    fn begin(count: &'c AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The operations were not committed, and will not be: the store has failed or the hub is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotCommitted;
 
 impl Committer {
-    /// Starts the thread.
+    /// Starts the thread. `woken` gets the entities that commits have sent something to.
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub(crate) fn start(store: Arc<dyn TaskHubStore>, leases: Vec<Lease>) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        store: Arc<dyn TaskHubStore>,
+        leases: Vec<Lease>,
+        woken: channel::UnboundedSender<EntityId>,
+    ) -> std::io::Result<Self> {
         let (submissions, inbox) = mpsc::channel();
         let health = Arc::new(Health { commit_began: Mutex::default(), failed: watch::Sender::new(None) });
         let of_thread = Arc::clone(&health);
         let thread = thread::Builder::new().name("durance-committer".to_owned()).spawn(move || {
-            let commit = || commit_until_closed(&*store, &leases, &inbox, &of_thread);
+            let commit = || commit_until_closed(&*store, &leases, &inbox, &of_thread, &woken);
             if panic::catch_unwind(AssertUnwindSafe(commit)).is_err() {
                 of_thread.fail(StoreError::Poisoned);
             }
         })?;
-        Ok(Self { submissions: Mutex::new(Some(submissions)), thread: Mutex::new(Some(thread)), health })
+        Ok(Self {
+            submissions: Mutex::new(Some(submissions)),
+            waiting: AtomicUsize::new(0),
+            thread: Mutex::new(Some(thread)),
+            health,
+        })
     }
 
     /// Commits operations together; when this returns they are durable.
@@ -71,6 +103,7 @@ impl Committer {
     pub(crate) async fn commit(&self, operations: Vec<Operation>) -> Result<Vec<Outcome>, NotCommitted> {
         let (reply, outcomes) = oneshot::channel();
         let submission = Submission { operations, reply };
+        let _waiting = Waiting::begin(&self.waiting);
         {
             let sender = self.submissions.lock();
             sender.as_ref().ok_or(NotCommitted)?.send(submission).map_err(|_| NotCommitted)?;
@@ -82,6 +115,11 @@ impl Committer {
     pub(crate) async fn commit_one(&self, operation: Operation) -> Result<Outcome, NotCommitted> {
         let mut outcomes = self.commit(vec![operation]).await?;
         outcomes.pop().ok_or(NotCommitted)
+    }
+
+    /// Whether anybody waits for a commit.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Becomes `Some` when the store has failed: from then on nothing is acknowledged any more.
@@ -118,6 +156,7 @@ fn commit_until_closed(
     leases: &[Lease],
     inbox: &mpsc::Receiver<Submission>,
     health: &Health,
+    woken: &channel::UnboundedSender<EntityId>,
 ) {
     while let Ok(first) = inbox.recv() {
         let mut operations = first.operations;
@@ -132,7 +171,11 @@ fn commit_until_closed(
         let committed = store.commit(leases, operations);
         *health.commit_began.lock() = None;
         match committed {
-            Ok(outcomes) => answer(replies, outcomes),
+            Ok(committed) => {
+                answer(replies, committed.outcomes);
+                // A hub that is being closed wakes nobody; its next opening does.
+                committed.woken.into_iter().for_each(|entity| drop(woken.send(entity)));
+            }
             Err(error) => {
                 // Nothing is known of what was written. Only a restart can find out.
                 tracing::error!(error = %error, "the store has failed; nothing is acknowledged any more");

@@ -65,6 +65,7 @@ impl Engine {
                     scheduled: committed.turn.time,
                     attempt: 1,
                     due: None,
+                    heartbeat: None,
                 },
                 module: committed.module,
                 generation: committed.generation,
@@ -76,13 +77,16 @@ impl Engine {
                 fire_at: timer.fire_at,
             })),
             HistoryEvent::TimerCanceled { task } => self.timers.remove(committed.execution, *task),
+            HistoryEvent::TaskCanceled { task } => {
+                self.cancel_activity(&committed.instance, committed.execution, *task);
+            }
             _ => {}
         }
     }
 
-    /// An execution is over: its timers do not fire, its activities are stopped.
+    /// An execution is over: its timers do not fire, its activities are told, and stopped.
     pub(crate) fn forget(&self, instance: &InstanceId, execution: ExecutionId) {
         self.timers.remove_all(execution);
-        self.activities.stop(instance, execution);
+        self.activities.cancel_all(instance, execution);
     }
 }

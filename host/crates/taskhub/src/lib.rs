@@ -9,18 +9,23 @@
 #![forbid(unsafe_code)]
 
 mod activities;
+mod activity_control;
 mod activity_queue;
 mod client;
 mod clock;
 mod committer;
 mod effects;
 mod engine;
+mod entities;
+mod entity_client;
 mod executor;
 mod history_json;
 mod partition;
 mod read;
+mod replay;
 mod schedules;
 mod settings;
+mod simulated_clock;
 mod start;
 mod status;
 mod stuck;
@@ -29,14 +34,21 @@ mod timers;
 mod turn;
 mod watchers;
 
+pub use activity_control::ActivityControl;
 pub use activity_queue::ActivityLimits;
 pub use client::{ClientError, OrchestrationClient, StartAnswer, StartOptions};
 pub use clock::{Clock, SystemClock};
-pub use durance_store::{Holder, ListQuery, StoreError};
-pub use executor::{ActivityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress, SharedState};
+pub use durance_durable::EntityAction;
+pub use durance_store::{EntityPage, EntityQuery, Holder, ListQuery, StoreError};
+pub use executor::{
+    ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress,
+    SharedState,
+};
 pub use history_json::history_json;
+pub use replay::{Divergence, replay};
 pub use schedules::{TimerCall, TimerFunction};
 pub use settings::TaskHubSettings;
+pub use simulated_clock::SimulatedClock;
 pub use status::{InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot};
 pub use stuck::Stuck;
 pub use task_hub::TaskHub;

@@ -1,8 +1,8 @@
 //! What clients ask without changing anything.
 
 use crate::{ClientError, InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot, engine::Engine};
-use durance_durable::{InstanceId, InstanceRecord, Timestamp};
-use durance_store::{ListQuery, TaskHubView};
+use durance_durable::{ExecutionHistory, ExecutionId, InstanceId, InstanceRecord, Timestamp, Token};
+use durance_store::{ListQuery, Snapshot, TaskHubView};
 use std::time::Duration;
 
 /// What a waiter is told.
@@ -15,18 +15,23 @@ impl Engine {
         options: StatusOptions,
     ) -> Result<StatusSnapshot, ClientError> {
         let view = self.store.view();
-        let snapshot = view.instance(instance)?;
-        let record = match options.execution {
-            Some(execution)
-                if snapshot.record.as_ref().is_none_or(|record| record.execution != execution) =>
-            {
-                let earlier = view.previous_generations(instance)?;
-                earlier.into_iter().find(|record| record.execution == execution)
-            }
-            _ => snapshot.record,
-        };
+        let (token, record) = select(&*view, instance, options.execution)?;
         let status = record.map(|record| self.describe(&*view, instance, record, options)).transpose()?;
-        Ok(StatusSnapshot { token: snapshot.token, status })
+        Ok(StatusSnapshot { token, status })
+    }
+
+    pub(crate) fn export_history(
+        &self,
+        instance: &InstanceId,
+        execution: Option<ExecutionId>,
+    ) -> Result<ExecutionHistory, ClientError> {
+        let view = self.store.view();
+        let (_, record) = select(&*view, instance, execution)?;
+        let not_found = || ClientError::NotFound(instance.clone());
+        let record = record.ok_or_else(not_found)?;
+        let begun_with = view.execution(record.execution)?.ok_or_else(not_found)?;
+        let turns = view.history(record.execution)?;
+        Ok(ExecutionHistory { record, begun_with, turns })
     }
 
     pub(crate) fn list(
@@ -126,4 +131,21 @@ impl Engine {
             history,
         })
     }
+}
+
+/// The record of the present execution, or of the kept one that is asked for; and the token of the id.
+fn select(
+    view: &dyn TaskHubView,
+    instance: &InstanceId,
+    execution: Option<ExecutionId>,
+) -> Result<(Token, Option<InstanceRecord>), ClientError> {
+    let Snapshot { token, record, .. } = view.instance(instance)?;
+    let record = match execution {
+        Some(execution) if record.as_ref().is_none_or(|record| record.execution != execution) => {
+            let earlier = view.previous_generations(instance)?;
+            earlier.into_iter().find(|record| record.execution == execution)
+        }
+        _ => record,
+    };
+    Ok((token, record))
 }

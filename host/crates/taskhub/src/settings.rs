@@ -19,6 +19,10 @@ pub struct TaskHubSettings {
     pub activity_limits: ActivityLimits,
     /// How long finished runs are kept, if their start does not say. Default: for ever.
     pub retention: RetentionPolicy,
+    /// Entities that run operations at one time. Default 128.
+    pub concurrent_entities: usize,
+    /// An activity that was cancelled has this long to end by itself before it is stopped. Default 5 s.
+    pub activity_grace: Duration,
     /// Client operations under way at one time; beyond it they are refused as busy. Default 4,096.
     pub concurrent_operations: usize,
     /// A commit that takes longer is taken for hanging: the hub fails. Default 60 s.
@@ -33,6 +37,8 @@ impl Default for TaskHubSettings {
             concurrent_activities: 512,
             activity_limits: ActivityLimits::default(),
             retention: RetentionPolicy::default(),
+            concurrent_entities: 128,
+            activity_grace: Duration::from_secs(5),
             concurrent_operations: 4_096,
             commit_timeout: Duration::from_secs(60),
         }

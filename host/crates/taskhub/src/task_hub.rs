@@ -5,13 +5,17 @@ use crate::{
     activities::{ActivityRun, give_places},
     committer::Committer,
     engine::Engine,
+    entities::wake_entities,
     partition::{Delivery, Partition},
     timers::Due,
 };
-use durance_durable::{HistoryEvent, MessageTarget, PartitionId};
+use durance_durable::{EntityId, HistoryEvent, MessageTarget, PartitionId};
 use durance_store::{OpenActivity, Operation, Outcome, Recovered, StoreError, TaskHubStore};
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
 /// How often what was kept for a time is looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -24,6 +28,8 @@ const DRAIN_LOOK: Duration = Duration::from_millis(5);
 pub struct TaskHub {
     engine: Arc<Engine>,
     partitions: Vec<PartitionId>,
+    /// Taken by [`TaskHub::recover`].
+    woken: Option<mpsc::UnboundedReceiver<EntityId>>,
     background: JoinSet<()>,
 }
 
@@ -40,10 +46,11 @@ impl TaskHub {
     ) -> Result<Self, StoreError> {
         let leases = store.acquire("durance")?;
         let partitions: Vec<_> = leases.iter().map(|lease| lease.partition).collect();
-        let committer = Committer::start(Arc::clone(&store), leases)
+        let (wake, woken) = mpsc::unbounded_channel();
+        let committer = Committer::start(Arc::clone(&store), leases, wake)
             .map_err(|source| StoreError::Io { action: "start the committer thread".to_owned(), source })?;
         let engine = Arc::new(Engine::new(store, executor, clock, committer, settings));
-        Ok(Self { engine, partitions, background: JoinSet::new() })
+        Ok(Self { engine, partitions, woken: Some(woken), background: JoinSet::new() })
     }
 
     /// Goes on with all that waits. To be called once, when the functions can be run and before any client is given
@@ -60,6 +67,9 @@ impl TaskHub {
         self.engine.load_schedules()?;
         self.engine.go_on(waiting)?;
         self.background.spawn(Arc::clone(&self.engine).begin_schedules());
+        if let Some(woken) = self.woken.take() {
+            self.background.spawn(wake_entities(Arc::clone(&self.engine), woken));
+        }
         self.background.spawn(fire_timers(Arc::clone(&self.engine)));
         self.background.spawn(give_places(Arc::clone(&self.engine)));
         self.background.spawn(sweep(Arc::clone(&self.engine)));
@@ -78,6 +88,11 @@ impl TaskHub {
     #[must_use]
     pub fn failed(&self) -> watch::Receiver<Option<Arc<StoreError>>> {
         self.engine.committer.failed()
+    }
+
+    /// Whether a commit is under way or waited for.
+    pub(crate) fn is_committing(&self) -> bool {
+        self.engine.committer.is_at_work()
     }
 
     /// Begins nothing new, lets what is under way come to its end for at most `drain`, and commits it. What is left
@@ -104,6 +119,7 @@ impl TaskHub {
 impl Engine {
     fn is_idle(&self) -> bool {
         self.activities.is_idle()
+            && self.entities.is_idle()
             && self.schedules.is_idle()
             && self.partitions.iter().all(Partition::is_idle)
     }
@@ -118,6 +134,7 @@ impl Engine {
                 Recovered::Unreadable { instance, why } => {
                     self.stuck.unreadable(instance, why, self.clock.now());
                 }
+                Recovered::Entity(entity) => self.wake_entity(entity),
             }
         }
         // Last: a message may end an instance, and then its activities and timers have to be known.
@@ -139,7 +156,7 @@ impl Engine {
         if is_due {
             self.run_activity(run);
         } else {
-            self.timers.add(Due::Retry(run));
+            self.timers.add(Due::Retry(Box::new(run)));
         }
         Ok(())
     }
@@ -159,9 +176,10 @@ impl Engine {
         match due {
             Due::Retry(run) => {
                 if self.is_at_work(&run) {
-                    self.run_activity(run);
+                    self.run_activity(*run);
                 }
             }
+            Due::Signal(entity, _) => self.wake_entity(entity),
             Due::Timer(timer) => {
                 // Not stored: the timer is, until the turn that takes this is committed.
                 let delivery = Delivery {

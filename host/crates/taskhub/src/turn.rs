@@ -7,8 +7,8 @@ use crate::{
     partition::{Delivery, Hot},
 };
 use durance_durable::{
-    BeginTurn, ExecutionId, HistoryEvent, IfExists, InstanceId, MessageTarget, Outcome, RuntimeState,
-    TaskFailureDetails, TurnCommit,
+    BeginTurn, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, MessageTarget, Outcome, RuntimeState,
+    TaskFailureDetails, Timestamp, TurnCommit,
 };
 use durance_store::{Operation, Outcome as StoreOutcome, StartRequest, StoreError, TurnOutcome, TurnWrite};
 use futures_util::FutureExt;
@@ -149,33 +149,62 @@ impl Engine {
         Ok(Some(self.hot(&record, begun_with, history)?))
     }
 
-    /// The commit with the starts of the sub-orchestrations that it asks for.
+    /// The commit with the starts of the orchestrations that it asks for.
     pub(crate) fn write_of(&self, hot: &Hot, commit: TurnCommit) -> TurnWrite {
         let (mut children, mut replies) = (Vec::new(), Vec::new());
         for event in &commit.turn.events {
-            let HistoryEvent::SubOrchestrationInstanceCreated(child) = event else { continue };
-            match self.executor.resolve_orchestrator(&child.name) {
-                Some(module) => children.push(StartRequest {
-                    instance: child.instance.clone(),
-                    name: Arc::clone(&child.name),
-                    input: child.input.clone(),
-                    module,
-                    execution: ExecutionId(self.clock.new_id()),
-                    parent: Some(hot.state.lock().as_parent(child.task)),
-                    if_exists: IfExists::ReplaceFinished,
-                    token: None,
-                    idempotency: None,
-                    retention: self.retention,
-                    now: commit.turn.time,
-                }),
-                None => {
-                    let text = self.unknown_orchestrator(&child.name).to_string();
-                    let failure = TaskFailureDetails::non_retriable("UnknownOrchestrator", text);
-                    replies.push(HistoryEvent::SubOrchestrationInstanceFailed { task: child.task, failure });
+            match event {
+                HistoryEvent::SubOrchestrationInstanceCreated(child) => {
+                    let start = self.start_of(&child.name, &child.instance, &child.input, commit.turn.time);
+                    match start {
+                        Ok(start) => {
+                            let parent = Some(hot.state.lock().as_parent(child.task));
+                            children.push(StartRequest { parent, ..start });
+                        }
+                        Err(failure) => replies
+                            .push(HistoryEvent::SubOrchestrationInstanceFailed { task: child.task, failure }),
+                    }
                 }
+                HistoryEvent::OrchestrationStarted(start) => {
+                    match self.start_of(&start.name, &start.instance, &start.input, commit.turn.time) {
+                        Ok(start) => children.push(start),
+                        // Nobody waits for it.
+                        Err(failure) => {
+                            tracing::warn!(instance_id = %commit.instance, error = %failure, "nothing was started");
+                        }
+                    }
+                }
+                _ => {}
             }
         }
         TurnWrite { commit, children, replies }
+    }
+
+    /// A start that an orchestrator asks for, without a parent.
+    fn start_of(
+        &self,
+        name: &Arc<str>,
+        instance: &InstanceId,
+        input: &Json,
+        now: Timestamp,
+    ) -> Result<StartRequest, TaskFailureDetails> {
+        let module = self.executor.resolve_orchestrator(name).ok_or_else(|| {
+            let text = self.unknown_orchestrator(name).to_string();
+            TaskFailureDetails::non_retriable("UnknownOrchestrator", text)
+        })?;
+        Ok(StartRequest {
+            instance: instance.clone(),
+            name: Arc::clone(name),
+            input: input.clone(),
+            module,
+            execution: ExecutionId(self.clock.new_id()),
+            parent: None,
+            if_exists: IfExists::ReplaceFinished,
+            token: None,
+            idempotency: None,
+            retention: self.retention,
+            now,
+        })
     }
 }
 

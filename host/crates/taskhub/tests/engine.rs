@@ -2,24 +2,30 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "engine/activities.rs"]
+mod activities;
+#[path = "engine/entities.rs"]
+mod entities;
 #[path = "engine/faults.rs"]
 mod faults;
 #[path = "engine/limits.rs"]
 mod limits;
+#[path = "engine/others.rs"]
+mod others;
 #[path = "engine/retention.rs"]
 mod retention;
 #[path = "engine/schedules.rs"]
 mod schedules;
 mod support;
+#[path = "engine/virtual_time.rs"]
+mod virtual_time;
 
-use durance_durable::{
-    ActivityOptions, HistoryEvent, IfExists, Json, RetryPolicy, RuntimeStatus, TaskFailureDetails,
-};
+use durance_durable::{ActivityOptions, HistoryEvent, IfExists, Json, RuntimeStatus, TaskFailureDetails};
 use durance_store::MemoryStore;
 use durance_taskhub::{ClientError, StartAnswer, StartOptions, StatusOptions, TaskHubSettings};
 use futures_util::future::join_all;
 use std::{sync::Arc, time::Duration};
-use support::{App, Context, Hub, Result, instance, json};
+use support::{App, Context, Hub, Result, instance, json, retries};
 
 /// Adds one, three times over.
 async fn sequence(context: Context) -> Result<Json> {
@@ -126,14 +132,7 @@ async fn a_failed_activity_is_tried_again_with_the_same_task_and_the_next_attemp
     let record = Arc::clone(&seen);
     let app = App::default()
         .orchestrator("Flaky", |context| async move {
-            let retry = RetryPolicy {
-                first_retry_interval: Duration::from_millis(5),
-                max_attempts: 3,
-                backoff_coefficient: 1.0,
-                max_retry_interval: None,
-                retry_timeout: None,
-            };
-            let options = ActivityOptions { retry: Some(retry), ..ActivityOptions::default() };
+            let options = ActivityOptions { retry: Some(retries(3)), ..ActivityOptions::default() };
             context.result(context.schedule_with("Fails", context.input().as_str(), options)?).await
         })
         .activity("Fails", move |call| {

@@ -2,11 +2,13 @@
 
 use crate::{
     bindings::invocation,
+    error::GuestStop,
     guest_log::{GuestLog, LogStream, Stream},
     limits::MemoryLimiter,
     outbound::OutboundHooks,
     shared::Shared,
 };
+use durance_durable::EntityId;
 use durance_taskhub::ActivityCall;
 use std::{fmt, sync::Arc};
 use uuid::Uuid;
@@ -14,12 +16,18 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+/// The longest details of a heartbeat: they are written again and again.
+///
+/// Unit: bytes.
+const HEARTBEAT_BYTES_MAX: usize = 16 * 1024;
+
 /// Why the function is called.
 #[derive(Debug)]
 pub(crate) enum Trigger {
     Http { origin: String, route_parameters: Vec<(String, Option<String>)> },
     Activity(Box<ActivityCall>),
     Timer,
+    Entity(EntityId),
 }
 
 pub(crate) struct CallState {
@@ -66,6 +74,7 @@ impl Wasi {
         let instance_id = match trigger {
             Trigger::Http { .. } | Trigger::Timer => None,
             Trigger::Activity(call) => Some(call.instance.as_str().into()),
+            Trigger::Entity(entity) => Some(entity.as_str().into()),
         };
         let log = GuestLog::new(Arc::clone(function), instance_id, invocation_id, None, shared.log_limits());
         let hooks =
@@ -119,20 +128,20 @@ impl invocation::Host for CallState {
     fn route_parameters(&mut self) -> wasmtime::Result<Vec<(String, Option<String>)>> {
         Ok(match &self.trigger {
             Trigger::Http { route_parameters, .. } => route_parameters.clone(),
-            Trigger::Activity(_) | Trigger::Timer => Vec::new(),
+            Trigger::Activity(_) | Trigger::Timer | Trigger::Entity(_) => Vec::new(),
         })
     }
 
     fn attempt(&mut self) -> wasmtime::Result<u32> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => 1,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => 1,
             Trigger::Activity(call) => call.attempt,
         })
     }
 
     fn idempotency_key(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => None,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
             Trigger::Activity(call) => {
                 Some(format!("{}/{}/{}", call.instance, call.execution, call.call.task))
             }
@@ -141,15 +150,43 @@ impl invocation::Host for CallState {
 
     fn instance_id(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => None,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
             Trigger::Activity(call) => Some(call.instance.to_string()),
         })
     }
 
     fn generation(&mut self) -> wasmtime::Result<Option<u64>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => None,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
             Trigger::Activity(call) => Some(call.generation),
+        })
+    }
+
+    fn is_cancelled(&mut self) -> wasmtime::Result<bool> {
+        Ok(match &self.trigger {
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => false,
+            Trigger::Activity(call) => call.control.is_cancelled(),
+        })
+    }
+
+    fn heartbeat(&mut self, details: String) -> wasmtime::Result<()> {
+        let details = self.shared.value("the details of a heartbeat", details);
+        let details = details.map_err(GuestStop::from)?;
+        let bytes = details.as_str().len();
+        if bytes > HEARTBEAT_BYTES_MAX {
+            let text = format!("a heartbeat has at most {HEARTBEAT_BYTES_MAX} bytes, this one has {bytes}");
+            return Err(GuestStop::OutputTooLarge(text).into());
+        }
+        if let Trigger::Activity(call) = &self.trigger {
+            call.control.heartbeat(details);
+        }
+        Ok(())
+    }
+
+    fn heartbeat_details(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(match &self.trigger {
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
+            Trigger::Activity(call) => call.control.last_heartbeat().map(|json| json.as_str().to_owned()),
         })
     }
 }

@@ -6,24 +6,48 @@ use crate::{
     bindings::{orchestration_context as wit, types},
     error::{GuestStop, failure_for_guest},
     orchestrator_state::OrchestratorState,
-    shared::InvalidValue,
 };
-use durance_durable::{ActivityOptions, ContinueAsNew, GuestFault, Json, RetryPolicy, TaskId, Timestamp};
+use durance_durable::{
+    ActivityOptions, ContinueAsNew, EntityId, GuestFault, Json, RetryPolicy, RuntimeState, TaskId, Timestamp,
+};
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 use wasmtime::Result;
 
 impl OrchestratorState {
     fn json(&self, what: &str, text: String) -> Result<Json, GuestStop> {
-        self.shared.value(what, text).map_err(|invalid| match invalid {
-            InvalidValue::TooLarge(text) => GuestStop::OutputTooLarge(text),
-            InvalidValue::NotJson(text) => GuestStop::InvalidArgument(text),
-        })
+        self.shared.value(what, text).map_err(GuestStop::from)
+    }
+}
+
+impl OrchestratorState {
+    /// Suspends the guest until there is an answer.
+    async fn wait(
+        &mut self,
+        answer: impl Fn(&mut RuntimeState) -> Result<Option<TaskId>, GuestFault> + Send,
+    ) -> Result<u32> {
+        drop(self.context()?);
+        let (context, control) = (self.context.clone(), Arc::clone(&self.control));
+        let context = context.expect("without one, the line above returns");
+        let done = poll_fn(|_| match answer(&mut context.lock()) {
+            Ok(Some(task)) => Poll::Ready(Ok(task.0)),
+            Ok(None) => {
+                // Nothing wakes the guest: the next turn polls it again.
+                control.park();
+                Poll::Pending
+            }
+            Err(fault) => Poll::Ready(Err(stop(fault))),
+        });
+        done.await
     }
 }
 
 /// A fault of the orchestrator stops it.
 fn stop(fault: GuestFault) -> wasmtime::Error {
     GuestStop::Fault(fault).into()
+}
+
+fn entity_id(id: &types::EntityId) -> Result<EntityId, GuestStop> {
+    EntityId::new(&id.name, &id.key).map_err(|invalid| GuestStop::InvalidArgument(invalid.to_string()))
 }
 
 fn retry_policy(policy: wit::RetryPolicy) -> RetryPolicy {
@@ -33,6 +57,8 @@ fn retry_policy(policy: wit::RetryPolicy) -> RetryPolicy {
         backoff_coefficient: policy.backoff_coefficient,
         max_retry_interval: policy.max_retry_interval_ms.map(Duration::from_millis),
         retry_timeout: policy.retry_timeout_ms.map(Duration::from_millis),
+        jitter: policy.jitter,
+        handle: policy.handle,
     }
 }
 
@@ -76,6 +102,7 @@ impl wit::Host for OrchestratorState {
             timeout: options.timeout_ms.map(Duration::from_millis),
             concurrency_key: options.concurrency_key.map(Into::into),
             priority: options.priority,
+            heartbeat_timeout: options.heartbeat_timeout_ms.map(Duration::from_millis),
         };
         let task = self.context()?.call_activity(&name, input, options).map_err(stop)?;
         Ok(task.0)
@@ -88,9 +115,25 @@ impl wit::Host for OrchestratorState {
         options: wit::SubOrchestrationOptions,
     ) -> Result<u32> {
         let input = self.json("the input of a sub-orchestration", input)?;
-        let instance = options.instance_id.as_deref();
-        let task = self.context()?.call_sub_orchestrator(&name, instance, input).map_err(stop)?;
+        let (instance, retry) = (options.instance_id.as_deref(), options.retry.map(retry_policy));
+        let task = self.context()?.call_sub_orchestrator(&name, instance, input, retry).map_err(stop)?;
         Ok(task.0)
+    }
+
+    fn send_event(&mut self, instance_id: String, name: String, data: String) -> Result<()> {
+        let data = self.json("the data of an event", data)?;
+        self.context()?.send_event(&instance_id, &name, data).map_err(stop)
+    }
+
+    fn start_orchestration(
+        &mut self,
+        name: String,
+        input: String,
+        instance_id: Option<String>,
+    ) -> Result<String> {
+        let input = self.json("the input of an orchestration", input)?;
+        let started = self.context()?.start_orchestration(&name, instance_id.as_deref(), input);
+        Ok(started.map_err(stop)?.to_string())
     }
 
     fn create_timer(&mut self, fire_at: u64) -> Result<u32> {
@@ -101,6 +144,34 @@ impl wit::Host for OrchestratorState {
     fn wait_for_external_event(&mut self, name: String) -> Result<u32> {
         let task = self.context()?.wait_for_external_event(&name).map_err(stop)?;
         Ok(task.0)
+    }
+
+    fn call_entity(&mut self, entity: types::EntityId, operation: String, input: String) -> Result<u32> {
+        let input = self.json("the input of an operation", input)?;
+        let task = self.context()?.call_entity(entity_id(&entity)?, &operation, input).map_err(stop)?;
+        Ok(task.0)
+    }
+
+    fn signal_entity(
+        &mut self,
+        entity: types::EntityId,
+        operation: String,
+        input: String,
+        at: Option<u64>,
+    ) -> Result<()> {
+        let input = self.json("the input of an operation", input)?;
+        let (entity, due) = (entity_id(&entity)?, at.map(Timestamp::from_nanos));
+        self.context()?.signal_entity(entity, &operation, input, due).map_err(stop)
+    }
+
+    fn lock_entities(&mut self, entities: Vec<types::EntityId>) -> Result<u32> {
+        let entities = entities.iter().map(entity_id).collect::<Result<_, _>>()?;
+        let task = self.context()?.lock_entities(entities).map_err(stop)?;
+        Ok(task.0)
+    }
+
+    fn release_locks(&mut self, task: u32) -> Result<()> {
+        self.context()?.release_locks(TaskId(task)).map_err(stop)
     }
 
     fn cancel_task(&mut self, task: u32) -> Result<()> {
@@ -125,18 +196,12 @@ impl wit::Host for OrchestratorState {
 
     async fn wait_any(&mut self, tasks: Vec<u32>) -> Result<u32> {
         let tasks: Vec<TaskId> = tasks.into_iter().map(TaskId).collect();
-        drop(self.context()?);
-        let (context, control) = (self.context.clone(), Arc::clone(&self.control));
-        let context = context.expect("without one, the line above returns");
-        let done = poll_fn(|_| match context.lock().wait_any(&tasks) {
-            Ok(Some(task)) => Poll::Ready(Ok(task.0)),
-            Ok(None) => {
-                // Nothing wakes the guest: the next turn polls it again.
-                control.park();
-                Poll::Pending
-            }
-            Err(fault) => Poll::Ready(Err(stop(fault))),
-        });
-        done.await
+        self.wait(|state| state.wait_any(&tasks)).await
+    }
+
+    async fn wait_next(&mut self, added: Vec<u32>) -> Result<u32> {
+        let added: Vec<TaskId> = added.into_iter().map(TaskId).collect();
+        self.context()?.await_tasks(&added).map_err(stop)?;
+        self.wait(RuntimeState::wait_next).await
     }
 }

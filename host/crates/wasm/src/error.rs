@@ -1,6 +1,6 @@
 //! How a function can fail.
 
-use crate::guest_log::GuestLog;
+use crate::{guest_log::GuestLog, shared::InvalidValue};
 use durance_durable::{FailureCause, GuestFault, TaskFailureDetails};
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
@@ -61,6 +61,15 @@ pub(crate) enum GuestStop {
     /// The orchestration does not allow what the orchestrator called.
     #[error(transparent)]
     Fault(#[from] GuestFault),
+}
+
+impl From<InvalidValue> for GuestStop {
+    fn from(invalid: InvalidValue) -> Self {
+        match invalid {
+            InvalidValue::TooLarge(text) => Self::OutputTooLarge(text),
+            InvalidValue::NotJson(text) => Self::InvalidArgument(text),
+        }
+    }
 }
 
 /// How a call of a guest ended without a result.

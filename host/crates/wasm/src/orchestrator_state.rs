@@ -303,4 +303,16 @@ impl invocation::Host for OrchestratorState {
     fn generation(&mut self) -> wasmtime::Result<Option<u64>> {
         Ok(Some(self.context()?.generation()))
     }
+
+    fn is_cancelled(&mut self) -> wasmtime::Result<bool> {
+        Ok(false)
+    }
+
+    fn heartbeat(&mut self, _: String) -> wasmtime::Result<()> {
+        Err(GuestStop::NotAllowed("an orchestrator gives no heartbeats: they are for activities").into())
+    }
+
+    fn heartbeat_details(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(None)
+    }
 }

@@ -59,3 +59,35 @@ fn get_url(url: String) -> Result<Value> {
     let body = String::from_utf8_lossy(response.bytes());
     Ok(json!({ "status": response.status(), "body": body }))
 }
+
+/// Works until it is cancelled, and says so.
+#[activity(name = "UntilCancelled")]
+fn until_cancelled(_input: Value, context: ActivityContext) -> Result<()> {
+    for beat in 0_u64.. {
+        if let Err(cancelled) = context.heartbeat(beat) {
+            println!("ends after a heartbeat: {cancelled}");
+            return Err(cancelled);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// Counts to ten with a heartbeat at each step, and goes on from the last one; its first attempt falls silent at five.
+#[activity(name = "CountWithHeartbeats")]
+fn count_with_heartbeats(_input: Value, context: ActivityContext) -> Result<Value> {
+    let first = context.heartbeat_details::<u64>()?.map_or(1, |last| last + 1);
+    for step in first..=10 {
+        context.heartbeat(step)?;
+        if context.attempt() == 1 && step == 5 {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+    }
+    Ok(json!({ "first": first, "attempt": context.attempt() }))
+}
+
+/// A heartbeat of 17 KiB: the host takes 16.
+#[activity(name = "HugeHeartbeat")]
+fn huge_heartbeat(_input: Value, context: ActivityContext) -> Result<()> {
+    context.heartbeat("x".repeat(17 * 1024))
+}

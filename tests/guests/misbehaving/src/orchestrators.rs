@@ -118,3 +118,70 @@ async fn describe_context(ctx: OrchestrationContext) -> Result<Value> {
         "waitedMs": waited.as_secs_f64() * 1000.0,
     }))
 }
+
+/// Calls an activity that never ends by itself, and gives it up after a while; then waits for the event `go`.
+#[orchestrator(name = "GiveUpActivity")]
+async fn give_up_activity(ctx: OrchestrationContext) -> Result<Value> {
+    let work = ctx.call_activity::<()>("UntilCancelled", ());
+    if let Either::Left(_) = select(work, ctx.create_timer(Duration::from_millis(50))).await {
+        return Err(Error::new("Ended", "the activity has ended by itself"));
+    }
+    ctx.wait_for_external_event("go").await
+}
+
+/// Returns while an activity, a child, a timer of a century and a wait are open.
+#[orchestrator(name = "ReturnEarly")]
+async fn return_early(ctx: OrchestrationContext) -> Result<&'static str> {
+    let _work = ctx.call_activity::<()>("UntilCancelled", ());
+    let _child = ctx.call_sub_orchestrator::<Value>("CollectEvents", 1);
+    let _event = ctx.wait_for_external_event::<Value>("never");
+    let _century = ctx.create_timer(Duration::from_secs(100 * 365 * 86_400));
+    ctx.create_timer(Duration::from_millis(20)).await?;
+    Ok("early")
+}
+
+/// Calls the activity that falls silent, with retries and a heartbeat time-out.
+#[orchestrator(name = "WatchHeartbeats")]
+async fn watch_heartbeats(ctx: OrchestrationContext) -> Result<Value> {
+    let policy = RetryPolicy::new(2, Duration::from_millis(10)).jitter(1.0).handle(["HeartbeatTimeout"]);
+    let options = ActivityOptions::from(policy).heartbeat_timeout(Duration::from_millis(300));
+    ctx.call_activity_with("CountWithHeartbeats", (), options).await
+}
+
+/// Retries a child under an id of its own: `{"childId":"c","handle":"Failing"}`.
+#[orchestrator(name = "RetryChild")]
+async fn retry_child(ctx: OrchestrationContext, input: RetryChild) -> Result<Value> {
+    let policy = RetryPolicy::new(3, Duration::from_millis(10)).handle([&input.handle]);
+    let options = SubOrchestrationOptions::from(policy).instance_id(input.child_id);
+    ctx.call_sub_orchestrator_with("Failing", (), options).await
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RetryChild {
+    child_id: String,
+    handle: String,
+}
+
+/// Starts a collector that it does not wait for, and sends it so many events; gives its id.
+#[orchestrator(name = "StartAndSend")]
+async fn start_and_send(ctx: OrchestrationContext, count: u32) -> Result<String> {
+    let id = ctx.start_new_orchestration("CollectEvents", count)?;
+    ctx.start_new_orchestration_with_id("CollectEvents", &format!("{}-other", ctx.instance_id()), 1)?;
+    for number in 0..count {
+        ctx.send_event(&id, "ITEM", number)?;
+    }
+    ctx.send_event("nobody", "item", 0)?;
+    Ok(id)
+}
+
+/// Collects the events `item` until none comes for so many milliseconds.
+#[orchestrator(name = "CollectUntilQuiet")]
+async fn collect_until_quiet(ctx: OrchestrationContext, quiet_ms: u64) -> Result<Vec<u32>> {
+    let mut items = Vec::new();
+    let quiet = Duration::from_millis(quiet_ms);
+    while let Some(item) = ctx.wait_for_external_event_with_timeout("item", quiet).await? {
+        items.push(item);
+    }
+    Ok(items)
+}

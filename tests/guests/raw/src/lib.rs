@@ -7,11 +7,16 @@ mod bindings;
 use bindings::durance::functions::orchestration_context::{
     ActivityOptions, call_activity, take_result, wait_any, wait_for_external_event,
 };
-use bindings::{Failure, Guest, HttpRequest, HttpResponse, Json, TimerInfo};
+use bindings::{EntityRequest, EntityResponse, Failure, Guest, HttpRequest, HttpResponse, Json, TimerInfo};
 
 const NOT_JSON: &str = "{ this is not JSON";
-const NO_OPTIONS: ActivityOptions =
-    ActivityOptions { retry: None, timeout_ms: None, concurrency_key: None, priority: 0 };
+const NO_OPTIONS: ActivityOptions = ActivityOptions {
+    retry: None,
+    timeout_ms: None,
+    heartbeat_timeout_ms: None,
+    concurrency_key: None,
+    priority: 0,
+};
 
 struct Raw;
 
@@ -64,6 +69,10 @@ impl Guest for Raw {
 
     fn run_timer(_function: String, _timer: TimerInfo) -> Result<(), Failure> {
         unreachable!("this component has no timer-triggered function")
+    }
+
+    fn run_entity(_function: String, _request: EntityRequest) -> Result<EntityResponse, Failure> {
+        unreachable!("this component has no entity")
     }
 }
 

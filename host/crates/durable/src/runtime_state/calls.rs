@@ -2,11 +2,11 @@
 
 use super::{
     ACTIONS_MAX, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NAME_BYTES_MAX, RuntimeState, Task,
-    TaskKind,
+    TaskKind, plan::Work,
 };
 use crate::{
-    ActivityOptions, CreateSubOrchestration, CreateTimer, HistoryEvent, InstanceId, Json, ScheduleTask,
-    TaskFailureDetails, TaskId, Timestamp,
+    ActivityOptions, CreateSubOrchestration, CreateTimer, HistoryEvent, InstanceId, Json, RetryPolicy,
+    ScheduleTask, SendEventTo, StartOrchestration, TaskFailureDetails, TaskId, Timestamp,
 };
 use uuid::Uuid;
 
@@ -22,15 +22,14 @@ impl RuntimeState {
         options: ActivityOptions,
     ) -> Result<TaskId, GuestFault> {
         self.check_name("an activity", name)?;
-        if let Some(policy) = &options.retry {
-            policy.check().map_err(|invalid| self.fail(GuestFault::InvalidArgument(invalid.to_string())))?;
-        }
+        self.check_policy(options.retry.as_ref())?;
         let task = self.next_task()?;
         self.ask(HistoryEvent::TaskScheduled(ScheduleTask { task, name: name.into(), input, options }))?;
         Ok(self.open(TaskKind::Activity))
     }
 
-    /// Starts another orchestration and waits for its end. Without an id it gets `{execution id}:{task id}`.
+    /// Starts another orchestration and waits for its end. Without an id it gets `{execution id}:{task id}`. One that
+    /// fails is started again, under the same id, if the policy says so.
     ///
     /// # Errors
     /// The rules or the history do not allow it.
@@ -39,22 +38,70 @@ impl RuntimeState {
         name: &str,
         instance: Option<&str>,
         input: Json,
+        retry: Option<RetryPolicy>,
     ) -> Result<TaskId, GuestFault> {
         self.check_name("a sub-orchestrator", name)?;
+        self.check_outside_critical_section("call a sub-orchestrator")?;
+        self.check_policy(retry.as_ref())?;
         let task = self.next_task()?;
-        let instance = match instance {
-            Some(id) => InstanceId::new(id),
-            None => InstanceId::new(&format!("{}:{task}", self.execution)),
+        let instance = self.instance_to_start(task, instance)?;
+        let child = CreateSubOrchestration { task, name: name.into(), instance, input, retry };
+        self.ask(HistoryEvent::SubOrchestrationInstanceCreated(child.clone()))?;
+        if child.retry.is_some() {
+            self.plan(task, Work::SubOrchestration(child));
+        }
+        Ok(self.open(TaskKind::SubOrchestration))
+    }
+
+    /// Starts another orchestration that goes its own way, and answers its id. Without an id it gets
+    /// `{execution id}:{number}`. If a live instance has the id, nothing is started, and nobody is told.
+    ///
+    /// # Errors
+    /// The rules or the history do not allow it.
+    pub fn start_orchestration(
+        &mut self,
+        name: &str,
+        instance: Option<&str>,
+        input: Json,
+    ) -> Result<InstanceId, GuestFault> {
+        self.check_name("an orchestrator", name)?;
+        let task = self.next_task()?;
+        let instance = self.instance_to_start(task, instance)?;
+        let start = StartOrchestration { task, name: name.into(), instance: instance.clone(), input };
+        self.ask(HistoryEvent::OrchestrationStarted(start))?;
+        self.tasks.push(Task::Gone);
+        Ok(instance)
+    }
+
+    /// Sends an event to another instance, one way: if there is no live instance with this id, it is dropped.
+    ///
+    /// # Errors
+    /// The rules or the history do not allow it.
+    pub fn send_event(&mut self, instance: &str, name: &str, input: Json) -> Result<(), GuestFault> {
+        self.check_name("an external event", name)?;
+        let instance = self.check_instance(instance)?;
+        self.ask(HistoryEvent::EventSent(SendEventTo { instance, name: name.into(), input }))
+    }
+
+    fn check_instance(&mut self, id: &str) -> Result<InstanceId, GuestFault> {
+        InstanceId::new(id).map_err(|invalid| self.fail(GuestFault::InvalidArgument(invalid.to_string())))
+    }
+
+    fn check_policy(&mut self, policy: Option<&RetryPolicy>) -> Result<(), GuestFault> {
+        let checked = policy.map_or(Ok(()), RetryPolicy::check);
+        checked.map_err(|invalid| self.fail(GuestFault::InvalidArgument(invalid.to_string())))
+    }
+
+    fn instance_to_start(&mut self, task: TaskId, chosen: Option<&str>) -> Result<InstanceId, GuestFault> {
+        let instance = match chosen {
+            Some(id) => self.check_instance(id)?,
+            None => self.check_instance(&format!("{}:{task}", self.execution))?,
         };
-        let instance =
-            instance.map_err(|invalid| self.fail(GuestFault::InvalidArgument(invalid.to_string())))?;
         if instance == self.instance {
-            let text = "a sub-orchestration cannot have the instance id of its parent".to_owned();
+            let text = "an orchestration cannot start another one with its own instance id".to_owned();
             return Err(self.fail(GuestFault::InvalidArgument(text)));
         }
-        let child = CreateSubOrchestration { task, name: name.into(), instance, input };
-        self.ask(HistoryEvent::SubOrchestrationInstanceCreated(child))?;
-        Ok(self.open(TaskKind::SubOrchestration))
+        Ok(instance)
     }
 
     /// Creates a timer. One in the past fires at once.
@@ -80,8 +127,9 @@ impl RuntimeState {
         Ok(task)
     }
 
-    /// Gives up a task: a timer is deleted, a waiter takes no event and gives back one that it was given. The work of
-    /// an activity or a sub-orchestration goes on as long as this orchestration does.
+    /// Gives up a task: a timer is deleted, an activity is told and stopped, a waiter takes no event and gives back one
+    /// that it was given, locks are released. A sub-orchestration goes on, but its end is of no account, and it is not
+    /// started again.
     ///
     /// # Errors
     /// No such task, or the history does not allow it.
@@ -89,28 +137,39 @@ impl RuntimeState {
         let Some(slot) = self.tasks.get_mut(task.0 as usize) else {
             return Err(self.fail(GuestFault::UnknownTask(task)));
         };
-        match slot {
-            Task::Open(TaskKind::Timer) => {
-                *slot = Task::Gone;
-                self.ask(HistoryEvent::TimerCanceled { task })
+        match std::mem::replace(slot, Task::Gone) {
+            Task::Open(kind) => {
+                self.wait_set.forget_open(task);
+                self.give_up(task, &kind)
             }
-            Task::Open(TaskKind::Event(name)) => {
-                let key = name.to_lowercase();
-                *slot = Task::Gone;
-                if let Some(waiters) = self.waiters.get_mut(&key) {
+            Task::Done { kind, order, result } => {
+                self.wait_set.forget_done(order);
+                match (kind, result) {
+                    (TaskKind::Lock, _) => return self.release_locks(task),
+                    (TaskKind::Event(name), Ok(input)) => self.give_back(name, order, input),
+                    _ => {}
+                }
+                Ok(())
+            }
+            Task::Gone => Ok(()),
+        }
+    }
+
+    fn give_up(&mut self, task: TaskId, kind: &TaskKind) -> Result<(), GuestFault> {
+        if let Some(given_up) = self.give_up_step(task) {
+            return given_up;
+        }
+        match kind {
+            TaskKind::Timer => self.ask(HistoryEvent::TimerCanceled { task }),
+            TaskKind::Event(name) => {
+                if let Some(waiters) = self.waiters.get_mut(&name.to_lowercase()) {
                     waiters.retain(|waiter| *waiter != task);
                 }
                 Ok(())
             }
-            Task::Done { kind: TaskKind::Event(_), result: Ok(_), .. } => {
-                if let Task::Done { kind: TaskKind::Event(name), order, result: Ok(input) } =
-                    std::mem::replace(slot, Task::Gone)
-                {
-                    self.give_back(name, order, input);
-                }
-                Ok(())
-            }
-            Task::Open(_) | Task::Done { .. } | Task::Gone => Ok(()),
+            TaskKind::Activity => self.ask(HistoryEvent::TaskCanceled { task }),
+            TaskKind::Lock => self.release_locks(task),
+            TaskKind::SubOrchestration | TaskKind::EntityCall => Ok(()),
         }
     }
 
@@ -159,7 +218,8 @@ impl RuntimeState {
     pub fn take_result(&mut self, task: TaskId) -> Result<Result<Json, TaskFailureDetails>, GuestFault> {
         let fault = match self.tasks.get_mut(task.0 as usize) {
             Some(slot @ Task::Done { .. }) => {
-                if let Task::Done { result, .. } = std::mem::replace(slot, Task::Gone) {
+                if let Task::Done { result, order, .. } = std::mem::replace(slot, Task::Gone) {
+                    self.wait_set.forget_done(order);
                     return Ok(result);
                 }
                 GuestFault::ResultGone(task)
@@ -195,7 +255,7 @@ impl RuntimeState {
         self.execution.derive_uuid(self.guids)
     }
 
-    fn check_name(&mut self, what: &str, name: &str) -> Result<(), GuestFault> {
+    pub(super) fn check_name(&mut self, what: &str, name: &str) -> Result<(), GuestFault> {
         let wrong = match name.len() {
             0 => format!("the name of {what} must not be empty"),
             1..=NAME_BYTES_MAX => return Ok(()),
@@ -204,14 +264,14 @@ impl RuntimeState {
         Err(self.fail(GuestFault::InvalidArgument(wrong)))
     }
 
-    fn next_task(&mut self) -> Result<TaskId, GuestFault> {
+    pub(super) fn next_task(&mut self) -> Result<TaskId, GuestFault> {
         if self.tasks.len() >= ACTIONS_MAX {
             return Err(self.fail(GuestFault::TooManyActions));
         }
         Ok(TaskId(u32::try_from(self.tasks.len()).expect("fewer than ACTIONS_MAX")))
     }
 
-    fn open(&mut self, kind: TaskKind) -> TaskId {
+    pub(super) fn open(&mut self, kind: TaskKind) -> TaskId {
         let task = TaskId(u32::try_from(self.tasks.len()).expect("fewer than ACTIONS_MAX"));
         self.tasks.push(Task::Open(kind));
         task

@@ -22,14 +22,14 @@ impl RuntimeState {
                 true
             }
             HistoryEvent::TaskCompleted { task, result }
-            | HistoryEvent::SubOrchestrationInstanceCompleted { task, result } => {
-                self.complete(task, Ok(result))
-            }
+            | HistoryEvent::SubOrchestrationInstanceCompleted { task, result }
+            | HistoryEvent::EntityOperationCompleted { task, result } => self.complete(task, Ok(result)),
             HistoryEvent::TaskFailed { task, failure }
-            | HistoryEvent::SubOrchestrationInstanceFailed { task, failure } => {
-                self.complete(task, Err(failure))
+            | HistoryEvent::SubOrchestrationInstanceFailed { task, failure }
+            | HistoryEvent::EntityOperationFailed { task, failure } => self.complete(task, Err(failure)),
+            HistoryEvent::TimerFired { task } | HistoryEvent::EntityLockGranted { task } => {
+                self.complete(task, Ok(Json::null()))
             }
-            HistoryEvent::TimerFired { task } => self.complete(task, Ok(Json::null())),
             _ => false,
         }
     }
@@ -55,15 +55,19 @@ impl RuntimeState {
     }
 
     fn complete(&mut self, task: TaskId, result: Result<Json, TaskFailureDetails>) -> bool {
-        let order = self.next_order();
-        match self.tasks.get_mut(task.0 as usize) {
-            Some(slot @ Task::Open(_)) => {
-                let Task::Open(kind) = std::mem::replace(slot, Task::Gone) else { return false };
-                *slot = Task::Done { kind, order, result };
-                true
-            }
-            _ => false,
+        let is_open = self.is_open(task);
+        if is_open {
+            self.end_step(task, result);
         }
+        is_open
+    }
+
+    /// Gives an open task its result.
+    pub(super) fn finish(&mut self, task: TaskId, order: u64, result: Result<Json, TaskFailureDetails>) {
+        let Some(slot @ Task::Open(_)) = self.tasks.get_mut(task.0 as usize) else { return };
+        let Task::Open(kind) = std::mem::replace(slot, Task::Gone) else { return };
+        *slot = Task::Done { kind, order, result };
+        self.wait_set.finished(task, order);
     }
 
     fn raise(&mut self, name: Arc<str>, input: Json) {
@@ -79,7 +83,7 @@ impl RuntimeState {
         }
     }
 
-    fn next_order(&mut self) -> u64 {
+    pub(super) fn next_order(&mut self) -> u64 {
         self.deliveries += 1;
         self.deliveries
     }
@@ -101,9 +105,7 @@ impl RuntimeState {
     pub(super) fn give_back(&mut self, name: Arc<str>, order: u64, input: Json) {
         let key = name.to_lowercase();
         if let Some(waiter) = self.waiters.get_mut(&key).and_then(std::collections::VecDeque::pop_front) {
-            if let Some(slot) = self.tasks.get_mut(waiter.0 as usize) {
-                *slot = Task::Done { kind: TaskKind::Event(name), order, result: Ok(input) };
-            }
+            self.finish(waiter, order, Ok(input));
             return;
         }
         let queue = self.buffered.entry(key).or_default();

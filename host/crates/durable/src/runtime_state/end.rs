@@ -1,11 +1,14 @@
 //! The end of a turn: what it writes.
 
-use super::{ContinueAsNew, Phase, RuntimeState};
+use super::{ContinueAsNew, GuestFault, NonDeterminism, Phase, RuntimeState};
 use crate::{
     ExecutionId, ExecutionRecord, HistoryEvent, Json, NextExecution, RuntimeStatus, TaskFailureDetails, Turn,
     TurnCommit,
 };
 use std::sync::Arc;
+
+/// What an orchestrator did that returned too early, for people.
+const THE_END: &str = "the end of the orchestrator";
 
 /// How a turn ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,19 +58,37 @@ impl RuntimeState {
         Some(commit)
     }
 
+    /// Where the orchestrator took another way than its history, or ended before it. To be asked between its run and the
+    /// end of the turn.
+    #[must_use]
+    pub fn divergence(&self, outcome: &Outcome) -> Option<NonDeterminism> {
+        if let Some(GuestFault::NonDeterminism(found)) = &self.fault {
+            return Some(found.clone());
+        }
+        let Outcome::Returned(result) = outcome else { return None };
+        let history = self.missed()?;
+        let code = match result {
+            Ok(_) => THE_END.to_owned(),
+            Err(failure) => format!("{THE_END} with failure {failure}"),
+        };
+        Some(NonDeterminism { event_number: self.replayed_events, history, code })
+    }
+
+    /// What the history goes on with, if it does.
+    fn missed(&self) -> Option<String> {
+        let Phase::Replaying(expected) = &self.phase else { return None };
+        expected.front().map(ToString::to_string).or_else(|| {
+            let goes_on = !self.past.is_empty() || self.queued.is_some();
+            goes_on.then(|| "another turn".to_owned())
+        })
+    }
+
     /// An orchestrator that returns while there is more in its history has gone another way.
     fn checked(&mut self, outcome: Outcome) -> Outcome {
         let Outcome::Returned(Ok(_)) = outcome else { return outcome };
-        let missed = match &self.phase {
-            Phase::Replaying(expected) => expected.front().map(ToString::to_string).or_else(|| {
-                let goes_on = !self.past.is_empty() || self.queued.is_some();
-                goes_on.then(|| "another turn".to_owned())
-            }),
-            Phase::Idle | Phase::Live(_) => None,
-        };
-        match missed {
+        match self.missed() {
             Some(history) => {
-                let fault = self.diverged(history, "the end of the orchestrator".to_owned());
+                let fault = self.diverged(history, THE_END.to_owned());
                 Outcome::Returned(Err(fault.failure()))
             }
             None => outcome,

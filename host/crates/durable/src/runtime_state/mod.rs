@@ -10,19 +10,25 @@
 mod calls;
 mod deliver;
 mod end;
+mod entities;
+mod plan;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod wait_set;
 
 use crate::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Parent, TaskFailureDetails,
     TaskId, Timestamp, Turn,
 };
 pub use end::Outcome;
+use entities::CriticalSection;
+use plan::Plan;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
+use wait_set::WaitSet;
 
 /// The most tasks that one execution may schedule. Continue as new before that.
 ///
@@ -54,8 +60,8 @@ pub enum GuestFault {
     /// More than [`ACTIONS_MAX`] tasks.
     #[error("one execution may schedule at most {ACTIONS_MAX} tasks; continue as new before that")]
     TooManyActions,
-    /// `wait-any` of nothing.
-    #[error("wait-any was called with an empty list: the orchestrator would wait for ever")]
+    /// A wait for nothing.
+    #[error("the orchestrator waits for an empty list of tasks: it would wait for ever")]
     NothingToWaitFor,
     /// No such task.
     #[error("there is no task {0} in this execution")]
@@ -77,6 +83,9 @@ pub enum GuestFault {
     /// An argument breaks its rules.
     #[error("{0}")]
     InvalidArgument(String),
+    /// What is called is not allowed between the request for locks and their release.
+    #[error("{0}")]
+    LockingRules(String),
 }
 
 impl GuestFault {
@@ -85,6 +94,7 @@ impl GuestFault {
     pub fn failure(&self) -> TaskFailureDetails {
         let error_type = match self {
             Self::NonDeterminism(_) => "NonDeterministicOrchestration",
+            Self::LockingRules(_) => "LockingRulesViolation",
             _ => "InvalidOrchestratorCall",
         };
         TaskFailureDetails::non_retriable(error_type, self.to_string())
@@ -146,6 +156,11 @@ pub struct RuntimeState {
     /// Number of the history event that replay comes to next.
     replayed_events: u64,
     tasks: Vec<Task>,
+    wait_set: WaitSet,
+    /// Open tasks that take more than one step.
+    plans: BTreeMap<TaskId, Plan>,
+    /// The open steps of such tasks, those that are tasks of their own, with the task that each is for.
+    steps: BTreeMap<TaskId, TaskId>,
     /// How many events have been delivered: gives completions their order.
     deliveries: u64,
     /// External events that nobody has waited for, by lower-case name, each name first in, first out.
@@ -155,6 +170,7 @@ pub struct RuntimeState {
     suspended: bool,
     /// What came while suspended.
     held: VecDeque<HistoryEvent>,
+    critical_section: Option<CriticalSection>,
     guids: u64,
     /// Bytes of what the present live turn has asked for.
     turn_bytes: usize,
@@ -185,6 +201,9 @@ enum TaskKind {
     Activity,
     SubOrchestration,
     Timer,
+    EntityCall,
+    /// The locks of a critical section.
+    Lock,
     /// An external event, by name as the waiter gave it.
     Event(Arc<str>),
 }
@@ -214,11 +233,15 @@ impl RuntimeState {
             queued: None,
             replayed_events: 0,
             tasks: Vec::new(),
+            wait_set: WaitSet::default(),
+            plans: BTreeMap::new(),
+            steps: BTreeMap::new(),
             deliveries: 0,
             buffered: BTreeMap::new(),
             waiters: BTreeMap::new(),
             suspended: false,
             held: VecDeque::new(),
+            critical_section: None,
             guids: 0,
             turn_bytes: 0,
             custom_status: instance.custom_status.clone(),

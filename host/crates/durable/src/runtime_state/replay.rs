@@ -34,7 +34,8 @@ impl RuntimeState {
             return Ok(false);
         }
         self.begun = true;
-        Ok(true)
+        // What was delivered may have made the host go on with a task, which may have gone another way.
+        self.fault.clone().map_or(Ok(true), Err)
     }
 
     fn replay_turn(&mut self, turn: Turn) {
@@ -51,14 +52,15 @@ impl RuntimeState {
 
     fn go_live(&mut self, turn: Turn) {
         self.now = turn.time;
-        let mut events = Vec::with_capacity(turn.events.len() + 1);
-        for event in turn.events {
-            if self.deliver(event.clone()) {
-                events.push(event);
-            }
-        }
         self.turn_bytes = 0;
-        self.phase = Phase::Live(events);
+        self.phase = Phase::Live(Vec::new());
+        let mut events = turn.events;
+        events.retain(|event| self.deliver(event.clone()));
+        // What is asked for while they are delivered comes after all of them.
+        if let Phase::Live(asked) = &mut self.phase {
+            events.append(asked);
+            *asked = events;
+        }
     }
 
     /// Notes what the orchestrator asks for, or compares it with what it asked for then.

@@ -5,6 +5,12 @@ use crate::{
 };
 use uuid::Uuid;
 
+mod entities;
+mod external_events;
+mod others;
+mod steps;
+mod waiting;
+
 const NEXT: ExecutionId = ExecutionId(Uuid::from_u128(2));
 
 fn json(text: &str) -> Json {
@@ -403,11 +409,11 @@ fn calls_that_break_a_rule_are_faults() {
     assert!(matches!(call(&mut state, "", "1"), Err(GuestFault::InvalidArgument(_))));
     assert!(matches!(call(&mut state, &"n".repeat(1025), "1"), Err(GuestFault::InvalidArgument(_))));
     assert!(matches!(
-        state.call_sub_orchestrator("C", Some("a/b"), json("1")),
+        state.call_sub_orchestrator("C", Some("a/b"), json("1"), None),
         Err(GuestFault::InvalidArgument(_))
     ));
     assert!(matches!(
-        state.call_sub_orchestrator("C", Some("job"), json("1")),
+        state.call_sub_orchestrator("C", Some("job"), json("1"), None),
         Err(GuestFault::InvalidArgument(_))
     ));
     let task = call(&mut state, "A", "1").unwrap();
@@ -420,7 +426,7 @@ fn calls_that_break_a_rule_are_faults() {
 fn a_sub_orchestration_without_an_id_gets_one_from_its_execution_and_task() {
     let mut state = state(Vec::new());
     begin(&mut state, 10, &[HistoryEvent::ExecutionStarted]);
-    state.call_sub_orchestrator("C", None, json("1")).unwrap();
+    state.call_sub_orchestrator("C", None, json("1"), None).unwrap();
     let commit = wait(&mut state);
     let Some(HistoryEvent::SubOrchestrationInstanceCreated(child)) = commit.turn.events.last() else {
         panic!("{commit:?}")

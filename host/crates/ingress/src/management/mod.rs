@@ -3,6 +3,7 @@
 //! Paths, fields and status codes are the model's. It is strict where the model guesses: an unknown query parameter or
 //! value is an error, and nothing is deleted that is not over.
 
+mod entities;
 mod operation;
 mod read;
 mod schedules;
@@ -58,6 +59,10 @@ impl ManagementApi {
                 self.start(request, &query, start::Start { function, instance, input }).await
             }
             Operation::Schedules(operation) => self.schedules(request, &query, operation, body).await,
+            Operation::Entities(operation) => {
+                let body = self.body_limits.read(body).await?;
+                self.entities(&request.parts.headers, &query, operation, body).await
+            }
             Operation::List => self.list(&request.parts.headers, &query),
             Operation::Instance(instance, InstanceOperation::RaiseEvent(event)) => {
                 let data = parse_json(&self.body_limits.read(body).await?)?;
@@ -67,6 +72,7 @@ impl ManagementApi {
             Operation::Instance(instance, InstanceOperation::Status) => {
                 self.status(request, &query, &instance)
             }
+            Operation::Instance(instance, InstanceOperation::History) => self.history(&query, &instance),
             Operation::Instance(instance, command) => self.command(&query, &instance, &command).await,
         }
     }
@@ -110,7 +116,7 @@ impl ManagementApi {
                 self.client.purge(instance).await?;
                 return Ok(response::json(StatusCode::OK, &json!({ "instancesDeleted": 1 })));
             }
-            InstanceOperation::Status | InstanceOperation::RaiseEvent(_) => {
+            InstanceOperation::Status | InstanceOperation::History | InstanceOperation::RaiseEvent(_) => {
                 return Err(Problem::not_offered("this command"));
             }
         }

@@ -11,7 +11,7 @@ use crate::{
     response::{self, HttpResponse},
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use durance_durable::{InstanceId, RuntimeStatus};
+use durance_durable::{ExecutionId, InstanceId, RuntimeStatus};
 use durance_taskhub::{ClientError, ListQuery, StatusOptions};
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -38,8 +38,7 @@ impl ManagementApi {
         let options = StatusOptions {
             show_input: query.flag("showInput", true)?,
             show_history: query.flag("showHistory", false)?,
-            execution: query
-                .read("executionId", "an execution's id: 32 hexadecimal digits", |id| id.parse().ok())?,
+            execution: execution(query)?,
         };
         let show_output = query.flag("showHistoryOutput", false)?;
         let fail_on_failure = query.flag("returnInternalServerErrorOnFailure", false)?;
@@ -57,6 +56,13 @@ impl ManagementApi {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_STATUS));
         }
         Ok(response)
+    }
+
+    /// 200 with the whole history, in the format that `durance replay` reads.
+    pub(super) fn history(&self, query: &Query<'_>, instance: &InstanceId) -> Result<HttpResponse, Problem> {
+        let history = self.client.export_history(instance, execution(query)?)?;
+        let body = history.to_json_lines().into();
+        Ok(response::with_body(StatusCode::OK, Some("application/jsonl"), body))
     }
 
     /// 200 with a page of statuses.
@@ -80,6 +86,10 @@ impl ManagementApi {
         }
         Ok(response)
     }
+}
+
+fn execution(query: &Query<'_>) -> Result<Option<ExecutionId>, Problem> {
+    Ok(query.read("executionId", "an execution's id: 32 hexadecimal digits", |id| id.parse().ok())?)
 }
 
 fn statuses(query: &Query<'_>) -> Result<Vec<RuntimeStatus>, Problem> {

@@ -5,6 +5,7 @@ use crate::{
     testing::{ManualClock, body_json, body_text, header, open_task_hub},
 };
 use bytes::Bytes;
+use durance_durable::ExecutionHistory;
 use durance_taskhub::{Clock, TaskHub};
 use http::{Request, request::Parts};
 use http_body_util::Full;
@@ -146,6 +147,30 @@ async fn replaced_generation_is_read_by_its_execution() {
     let unknown = "GET /instances/e?executionId=00000000000000000000000000000000";
     assert_eq!(fixture.status_of(unknown, "").await, 404);
     assert_eq!(fixture.status_of("GET /instances/e?executionId=x", "").await, 400);
+}
+
+#[tokio::test]
+async fn history_is_exported_as_json_lines_of_any_kept_generation() {
+    let fixture = Fixture::open();
+    fixture.run("Echo", "e", "1").await;
+    let first = fixture.get("/instances/e").await;
+    fixture.run("Echo", "e", "2").await;
+    let response = fixture.send("GET /instances/e/history", &[], "").await;
+    assert_eq!((response.status().as_u16(), header(&response, "content-type")), (200, "application/jsonl"));
+    let history = ExecutionHistory::from_json_lines(&body_text(response)).unwrap();
+    assert_eq!((history.record.generation, history.begun_with.input.as_str()), (2, "2"));
+    assert_eq!(history.event_count(), 2);
+    let execution = first["executionId"].as_str().unwrap();
+    let earlier = format!("GET /instances/e/history?executionId={execution}");
+    let text = body_text(fixture.send(&earlier, &[], "").await);
+    let earlier = ExecutionHistory::from_json_lines(&text).unwrap();
+    assert_eq!((earlier.record.generation, earlier.begun_with.input.as_str()), (1, "1"));
+    let unknown = "GET /instances/e/history?executionId=00000000000000000000000000000000";
+    for (request, status) in
+        [(unknown, 404), ("GET /instances/x/history", 404), ("GET /instances/e/history?executionId=x", 400)]
+    {
+        assert_eq!(fixture.status_of(request, "").await, status, "{request}");
+    }
 }
 
 #[tokio::test]

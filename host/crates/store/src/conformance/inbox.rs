@@ -1,8 +1,11 @@
 //! Inboxes: every message is taken exactly once, in order.
 
-use super::{Driver, turn_write};
-use crate::{SendOutcome, TaskHubStore};
-use durance_durable::{HistoryEvent, Json, Message, MessageTarget, RuntimeStatus, TaskId};
+use super::{Driver, execution, id, start_request, turn_write};
+use crate::{SendOutcome, TaskHubStore, TurnOutcome};
+use durance_durable::{
+    ExecutionRecord, HistoryEvent, InstanceRecord, Json, Message, MessageTarget, NextExecution,
+    RuntimeStatus, SendEventTo, TaskId,
+};
 
 fn accepted(outcome: SendOutcome) -> Message {
     match outcome {
@@ -71,4 +74,64 @@ pub fn reply_goes_to_the_inbox_of_the_same_execution(store: &dyn TaskHubStore) {
     let inbox = driver.inbox("job");
     let [message] = inbox.as_slice() else { unreachable!("{inbox:?}") };
     assert_eq!((message.target, &message.event), (MessageTarget::Execution(record.execution), &reply));
+}
+
+fn sent(receiver: &str, name: &str) -> HistoryEvent {
+    HistoryEvent::EventSent(SendEventTo { instance: id(receiver), name: name.into(), input: Json::of(name) })
+}
+
+/// The names of the external events in an inbox.
+fn raised(driver: &Driver<'_>, instance: &str) -> Vec<String> {
+    let event = |message: Message| match message.event {
+        HistoryEvent::EventRaised { name, input } => {
+            assert_eq!(input, Json::of(&*name));
+            Some(name.to_string())
+        }
+        _ => None,
+    };
+    driver.inbox(instance).into_iter().filter_map(event).collect()
+}
+
+pub fn events_of_a_turn_go_out_with_it_in_their_order(store: &dyn TaskHubStore) {
+    let driver = Driver::new(store);
+    driver.run("receiver", 1);
+    let record = driver.run("job", 2);
+    let stale = InstanceRecord { event_count: 0, ..record.clone() };
+    assert_eq!(driver.turn(turn_write("job", &stale, vec![sent("receiver", "no")])), TurnOutcome::Stale);
+    assert_eq!(raised(&driver, "receiver"), [""; 0]);
+
+    let events = vec![sent("receiver", "a"), sent("receiver", "b"), sent("receiver", "c")];
+    let TurnOutcome::Committed { messages } = driver.turn(turn_write("job", &record, events)) else {
+        unreachable!("the turn is not stale");
+    };
+    assert_eq!(messages, driver.inbox("receiver"));
+    assert_eq!(raised(&driver, "receiver"), ["a", "b", "c"]);
+    assert!(messages.iter().all(|message| message.target == MessageTarget::Generation(1)), "{messages:?}");
+}
+
+pub fn event_of_a_turn_to_nobody_or_to_a_finished_instance_is_dropped(store: &dyn TaskHubStore) {
+    let driver = Driver::new(store);
+    driver.finish("over", &driver.run("over", 1), RuntimeStatus::Completed);
+    let record = driver.run("job", 2);
+    driver.go_on("job", &record, vec![sent("over", "a"), sent("nobody", "b")]);
+    assert_eq!(driver.waiting(), []);
+}
+
+pub fn event_of_a_turn_reaches_what_the_turn_starts_and_its_own_next_execution(store: &dyn TaskHubStore) {
+    let driver = Driver::new(store);
+    let record = driver.run("job", 1);
+    let mut write = turn_write("job", &record, vec![sent("new", "a"), sent("job", "b")]);
+    write.children = vec![start_request("new", 2)];
+    write.commit.status = RuntimeStatus::ContinuedAsNew;
+    let next = ExecutionRecord {
+        instance: id("job"),
+        started: write.commit.turn.time,
+        input: Json::null(),
+        parent: None,
+        carryover: Vec::new(),
+        retention: durance_durable::RetentionPolicy::default(),
+    };
+    write.commit.next = Some(NextExecution { execution: execution(3), record: next });
+    driver.write(write);
+    assert_eq!((raised(&driver, "new"), raised(&driver, "job")), (vec!["a".into()], vec!["b".into()]));
 }

@@ -3,10 +3,12 @@
 //! [`conformance_tests!`](crate::conformance_tests) makes a test of each.
 
 pub mod continue_as_new;
+pub mod entities;
 pub mod idempotency;
 pub mod inbox;
 pub mod leases;
 pub mod list;
+pub mod locks;
 pub mod purge;
 pub mod retention;
 pub mod schedule;
@@ -63,9 +65,13 @@ macro_rules! conformance_tests {
                 message_to_nobody_or_to_a_finished_instance_is_refused,
                 inboxes_of_similar_ids_are_apart,
                 reply_goes_to_the_inbox_of_the_same_execution,
+                events_of_a_turn_go_out_with_it_in_their_order,
+                event_of_a_turn_to_nobody_or_to_a_finished_instance_is_dropped,
+                event_of_a_turn_reaches_what_the_turn_starts_and_its_own_next_execution,
             ]);
             $crate::conformance_tests!(@theme $make, tasks: [
                 scheduled_task_is_open_until_its_result_is_in_the_history,
+                cancelled_activity_is_not_open,
                 timer_is_open_until_it_fired_or_was_canceled,
                 retry_of_an_open_activity_is_remembered,
                 retry_of_a_task_that_is_not_open_is_not_applied,
@@ -73,6 +79,7 @@ macro_rules! conformance_tests {
             $crate::conformance_tests!(@theme $make, sub_orchestration: [
                 child_is_started_with_the_turn_that_creates_it,
                 child_whose_id_is_in_use_fails_its_task,
+                start_without_a_parent_whose_id_is_in_use_changes_nothing,
                 stale_turn_starts_no_child,
                 parent_gets_the_result_of_its_child,
                 parent_that_is_over_gets_nothing,
@@ -108,6 +115,23 @@ macro_rules! conformance_tests {
             $crate::conformance_tests!(@theme $make, list: [
                 list_is_in_the_order_of_ids_page_by_page,
                 list_filters_by_status_time_and_prefix,
+            ]);
+            $crate::conformance_tests!(@theme $make, entities: [
+                signals_wait_in_order_until_a_turn_takes_them,
+                whoever_sends_wakes_the_entity,
+                turn_of_an_entity_writes_all_together,
+                turn_of_an_entity_on_another_version_changes_nothing,
+                entity_without_state_and_messages_leaves_nothing,
+                scheduled_signal_is_not_taken_before_it_is_due,
+                entities_are_listed_page_by_page,
+            ]);
+            $crate::conformance_tests!(@theme $make, locks: [
+                locks_are_taken_one_after_the_other_and_then_granted,
+                locked_entity_serves_its_holder_only,
+                end_of_the_holder_frees_its_locks_in_the_same_commit,
+                request_of_one_that_is_over_locks_nothing,
+                turn_that_does_not_know_of_a_release_is_stale,
+                any_order_of_steps_excludes_and_ends,
             ]);
             $crate::conformance_tests!(@theme $make, leases: [
                 owner_gets_every_partition,
@@ -145,7 +169,7 @@ impl<'a> Driver<'a> {
 
     /// Commits what must be committed.
     pub fn commit(&self, operations: Vec<Operation>) -> Vec<Outcome> {
-        self.store.commit(&self.leases, operations).expect("the owner can commit")
+        self.store.commit(&self.leases, operations).expect("the owner can commit").outcomes
     }
 
     fn commit_one(&self, operation: Operation) -> Outcome {

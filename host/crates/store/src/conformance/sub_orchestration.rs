@@ -55,6 +55,19 @@ pub fn child_whose_id_is_in_use_fails_its_task(store: &dyn TaskHubStore) {
     assert_eq!(store.execution(execution(2)).expect("readable"), None);
 }
 
+pub fn start_without_a_parent_whose_id_is_in_use_changes_nothing(store: &dyn TaskHubStore) {
+    let driver = Driver::new(store);
+    driver.begin("child", 9);
+    let mut write = turn_with_child(&driver.begin("parent", 1), "child", 2);
+    write.children = vec![start_request("child", 2), start_request("other", 3)];
+    let TurnOutcome::Committed { messages } = driver.turn(write) else {
+        unreachable!("the turn is not stale");
+    };
+    assert_eq!(messages, driver.inbox("other"));
+    assert_eq!(driver.record("child").execution, execution(9));
+    assert_eq!(driver.inbox("parent"), []);
+}
+
 pub fn stale_turn_starts_no_child(store: &dyn TaskHubStore) {
     let driver = Driver::new(store);
     let parent = driver.run("parent", 1);

@@ -12,6 +12,7 @@ fn open_activity(task: u32) -> OpenActivity {
         scheduled: at(2_001),
         attempt: 1,
         due: None,
+        heartbeat: None,
     }
 }
 
@@ -22,6 +23,7 @@ fn retry(driver: &Driver<'_>, instance: &str, number: u128, task: u32) -> bool {
         task: TaskId(task),
         attempt: 2,
         due: at(7_000),
+        heartbeat: Some(Json::of("half done")),
     };
     match driver.commit(vec![Operation::Retry(retry)]).pop() {
         Some(Outcome::Retry { applied }) => applied,
@@ -45,6 +47,15 @@ pub fn scheduled_task_is_open_until_its_result_is_in_the_history(store: &dyn Tas
     assert_eq!(driver.waiting(), [open(2)]);
 }
 
+pub fn cancelled_activity_is_not_open(store: &dyn TaskHubStore) {
+    let driver = Driver::new(store);
+    let calls = (0..2).map(|task| HistoryEvent::TaskScheduled(call(task))).collect();
+    let record = driver.go_on("job", &driver.run("job", 1), calls);
+    driver.go_on("job", &record, vec![HistoryEvent::TaskCanceled { task: TaskId(0) }]);
+    assert_eq!(driver.waiting(), [Recovered::Activity(open_activity(1))]);
+    assert!(!retry(&driver, "job", 1, 0));
+}
+
 pub fn timer_is_open_until_it_fired_or_was_canceled(store: &dyn TaskHubStore) {
     let driver = Driver::new(store);
     let record = driver.run("job", 1);
@@ -65,7 +76,8 @@ pub fn retry_of_an_open_activity_is_remembered(store: &dyn TaskHubStore) {
     let driver = Driver::new(store);
     driver.go_on("job", &driver.run("job", 1), vec![HistoryEvent::TaskScheduled(call(0))]);
     assert!(retry(&driver, "job", 1, 0));
-    let again = OpenActivity { attempt: 2, due: Some(at(7_000)), ..open_activity(0) };
+    let heartbeat = Some(Json::of("half done"));
+    let again = OpenActivity { attempt: 2, due: Some(at(7_000)), heartbeat, ..open_activity(0) };
     assert_eq!(driver.waiting(), [Recovered::Activity(again)]);
 }
 

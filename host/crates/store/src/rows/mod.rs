@@ -6,6 +6,7 @@
 //! *Invariant:* nothing here writes, syncs or locks.
 
 mod codec;
+mod entities;
 mod hub;
 pub(crate) mod keys;
 mod lifecycle;
@@ -61,6 +62,12 @@ pub(crate) enum Table {
     Schedules = 20,
     /// Nothing, by the time until which a finished run is kept, its instance id and its generation.
     Expiries = 21,
+    /// `EntityRecord` by entity id.
+    Entities = 10,
+    /// `EntityMessage` by partition, entity id and place.
+    EntityInbox = 11,
+    /// [`stored::CriticalSection`] by execution id.
+    CriticalSections = 12,
 }
 
 impl Table {
@@ -79,6 +86,9 @@ impl Table {
             Self::Tombstones => "tombstones",
             Self::Schedules => "schedules",
             Self::Expiries => "expiries",
+            Self::Entities => "entities",
+            Self::EntityInbox => "entity inbox",
+            Self::CriticalSections => "critical sections",
         }
     }
 }

@@ -7,6 +7,8 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, retry: &RetryTask) -> Res
     let key =
         keys::task(transaction.partition(&retry.instance), &retry.instance, retry.execution, retry.task);
     let Some(OpenTask::Activity { history_row, .. }) = transaction.get(&key)? else { return Ok(false) };
-    transaction.put(key, &OpenTask::Activity { history_row, attempt: retry.attempt, due: Some(retry.due) });
+    let RetryTask { attempt, due, ref heartbeat, .. } = *retry;
+    let next = OpenTask::Activity { history_row, attempt, due: Some(due), heartbeat: heartbeat.clone() };
+    transaction.put(key, &next);
     Ok(true)
 }

@@ -1,10 +1,10 @@
 //! [`Operation::Turn`](crate::Operation::Turn).
 
-use super::{Table, Transaction, keys, start, stored::OpenTask};
-use crate::{StartOutcome, StartRequest, StoreError, TurnOutcome, TurnWrite};
+use super::{Table, Transaction, entities, keys, send, start, stored::OpenTask};
+use crate::{SendEvent, SendOutcome, StartOutcome, StartRequest, StoreError, TurnOutcome, TurnWrite};
 use durance_durable::{
-    HistoryEvent, InstanceRecord, Message, MessageTarget, NextExecution, RuntimeStatus, TaskFailureDetails,
-    TaskId, TurnCommit,
+    HistoryEvent, InstanceRecord, Message, MessageTarget, NextExecution, RuntimeStatus, SendEventTo,
+    TaskFailureDetails, TaskId, TurnCommit,
 };
 
 /// The type of failure of a sub-orchestration whose id is in use.
@@ -18,6 +18,7 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, write: TurnWrite) -> Resu
     };
     let mut messages = Vec::new();
     take_messages(transaction, &commit);
+    entities::send_of_turn(transaction, &commit)?;
     record.last_updated = commit.turn.time;
     record.custom_status.clone_from(&commit.custom_status);
     match &commit.next {
@@ -33,6 +34,12 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, write: TurnWrite) -> Resu
     }
     for child in children {
         messages.extend(start_child(transaction, child)?);
+    }
+    // After the starts: what an orchestrator starts and writes to in one turn gets what was written.
+    for event in commit.turn.events {
+        if let HistoryEvent::EventSent(sent) = event {
+            messages.extend(send_event(transaction, sent)?);
+        }
     }
     Ok(TurnOutcome::Committed { messages })
 }
@@ -85,6 +92,7 @@ fn continue_as_new(
     let partition = transaction.partition(&commit.instance);
     transaction.delete_under(&keys::of_instance(Table::Tasks, partition, &commit.instance))?;
     transaction.drop_messages_for_executions(&commit.instance)?;
+    transaction.release_locks(commit.execution)?;
     transaction.forget_execution(commit.execution)?;
     record.execution = next.execution;
     record.event_count = 0;
@@ -100,8 +108,12 @@ fn write_tasks(transaction: &mut Transaction<'_>, commit: &TurnCommit) {
     for event in &commit.turn.events {
         match event {
             HistoryEvent::TaskScheduled(call) => {
-                let activity =
-                    OpenTask::Activity { history_row: commit.base_event_count, attempt: 1, due: None };
+                let activity = OpenTask::Activity {
+                    history_row: commit.base_event_count,
+                    attempt: 1,
+                    due: None,
+                    heartbeat: None,
+                };
                 transaction.insert(key(call.task), &activity);
             }
             HistoryEvent::TimerCreated(timer) => {
@@ -110,9 +122,19 @@ fn write_tasks(transaction: &mut Transaction<'_>, commit: &TurnCommit) {
             HistoryEvent::TaskCompleted { task, .. }
             | HistoryEvent::TaskFailed { task, .. }
             | HistoryEvent::TimerFired { task }
-            | HistoryEvent::TimerCanceled { task } => transaction.delete(key(*task)),
+            | HistoryEvent::TimerCanceled { task }
+            | HistoryEvent::TaskCanceled { task } => transaction.delete(key(*task)),
             _ => {}
         }
+    }
+}
+
+/// Sends an event of an orchestrator. There is nobody to tell that its receiver is missing or over.
+fn send_event(transaction: &mut Transaction<'_>, sent: SendEventTo) -> Result<Option<Message>, StoreError> {
+    let event = HistoryEvent::EventRaised { name: sent.name, input: sent.input };
+    match send::apply(transaction, SendEvent { instance: sent.instance, event })? {
+        SendOutcome::Accepted(message) => Ok(Some(message)),
+        SendOutcome::NotFound | SendOutcome::Finished(_) => Ok(None),
     }
 }
 

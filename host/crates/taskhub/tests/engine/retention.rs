@@ -1,9 +1,9 @@
 //! Finished runs are purged when their time is over.
 
-use crate::support::{App, Hub, clock::SimulatedClock, instance, json};
-use durance_durable::RetentionPolicy;
+use crate::support::{App, Hub, instance, json};
+use durance_durable::{RetentionPolicy, Timestamp};
 use durance_store::MemoryStore;
-use durance_taskhub::{StartOptions, StatusOptions, TaskHubSettings};
+use durance_taskhub::{SimulatedClock, StartOptions, StatusOptions, TaskHubSettings};
 use std::{sync::Arc, time::Duration};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -17,7 +17,7 @@ async fn runs_are_purged_after_the_time_of_the_hub_or_of_their_start() {
     let app = App::default().orchestrator("Echo", |context| async move { Ok(context.input()) });
     let retention = RetentionPolicy { completed: Some(HOUR), ..RetentionPolicy::default() };
     let settings = TaskHubSettings { retention, ..TaskHubSettings::default() };
-    let clock = Arc::new(SimulatedClock::at_seconds(1_000));
+    let clock = Arc::new(SimulatedClock::new(Timestamp::from_nanos(1_000_000_000_000), 1));
     let store = Arc::new(MemoryStore::new(16));
     let hub = Hub::open_with(store, app, Arc::<SimulatedClock>::clone(&clock), &settings);
     for (id, own) in [("hub", None), ("short", Some(HOUR / 2)), ("long", Some(HOUR * 100))] {

@@ -1,12 +1,12 @@
 //! Schedules, on the memory store with a simulated clock.
 
-use crate::support::{App, Hub, clock::SimulatedClock, instance};
+use crate::support::{App, Hub, instance};
 use durance_durable::{
     Json, OverlapPolicy, RunOutcome, RuntimeStatus, ScheduleDefinition, ScheduleId, ScheduleTarget,
     TaskFailureDetails, Timestamp, Timing,
 };
 use durance_store::MemoryStore;
-use durance_taskhub::{ClientError, StatusOptions, TaskHubSettings, TimerCall};
+use durance_taskhub::{ClientError, SimulatedClock, StatusOptions, TaskHubSettings, TimerCall};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
@@ -22,7 +22,7 @@ struct Fixture {
 
 impl Fixture {
     fn open(app: App) -> Self {
-        let clock = Arc::new(SimulatedClock::at_seconds(BEGIN));
+        let clock = Arc::new(SimulatedClock::new(Timestamp::from_nanos(BEGIN * 1_000_000_000), 1));
         let store = Arc::new(MemoryStore::new(16));
         let hub =
             Hub::open_with(store, app, Arc::<SimulatedClock>::clone(&clock), &TaskHubSettings::default());

@@ -1,11 +1,12 @@
 //! A store whose commits can hang or fail.
 
 use durance_durable::{
-    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, ScheduleId, ScheduleRecord, Turn,
+    EntityId, EntityRecord, ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId,
+    ScheduleId, ScheduleRecord, Timestamp, Turn,
 };
 use durance_store::{
-    Fence, Lease, ListPage, ListQuery, MemoryStore, Operation, Outcome, Recovered, Snapshot, StoreError,
-    TaskHubStore, TaskHubView,
+    Committed, EntityMail, EntityPage, EntityQuery, Fence, Lease, ListPage, ListQuery, MemoryStore,
+    Operation, Recovered, Snapshot, StoreError, TaskHubStore, TaskHubView,
 };
 use parking_lot::{Condvar, Mutex};
 use std::io;
@@ -14,21 +15,29 @@ use std::io;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Disk {
     Works,
+    /// They are not written.
     Fails,
+    /// They are written, and nobody learns of it.
+    FailsAfterwards,
     Hangs,
 }
 
-/// A store in memory on such a disk.
+/// A store on such a disk.
 #[derive(Debug)]
 pub(crate) struct FaultyStore {
-    store: MemoryStore,
+    store: Box<dyn TaskHubStore>,
     disk: Mutex<Disk>,
     changed: Condvar,
 }
 
 impl FaultyStore {
+    /// In memory.
     pub(crate) fn new() -> Self {
-        Self { store: MemoryStore::new(16), disk: Mutex::new(Disk::Works), changed: Condvar::new() }
+        Self::on(Box::new(MemoryStore::new(16)))
+    }
+
+    pub(crate) fn on(store: Box<dyn TaskHubStore>) -> Self {
+        Self { store, disk: Mutex::new(Disk::Works), changed: Condvar::new() }
     }
 
     pub(crate) fn set(&self, disk: Disk) {
@@ -50,14 +59,16 @@ impl TaskHubStore for FaultyStore {
         self.store.renew(leases)
     }
 
-    fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Vec<Outcome>, StoreError> {
+    fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Committed, StoreError> {
         let mut disk = self.disk.lock();
         self.changed.wait_while(&mut disk, |disk| *disk == Disk::Hangs);
+        let died =
+            || StoreError::Io { action: "write".to_owned(), source: io::Error::other("the disk died") };
         if *disk == Disk::Fails {
-            let source = io::Error::other("the disk died");
-            return Err(StoreError::Io { action: "write".to_owned(), source });
+            return Err(died());
         }
-        self.store.commit(fence, operations)
+        let outcomes = self.store.commit(fence, operations)?;
+        if *disk == Disk::FailsAfterwards { Err(died()) } else { Ok(outcomes) }
     }
 
     fn view(&self) -> Box<dyn TaskHubView + '_> {
@@ -92,5 +103,17 @@ impl TaskHubView for FaultyStore {
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         self.store.list(query)
+    }
+
+    fn entity(&self, id: &EntityId) -> Result<Option<EntityRecord>, StoreError> {
+        self.store.entity(id)
+    }
+
+    fn entity_mail(&self, id: &EntityId, now: Timestamp, limit: usize) -> Result<EntityMail, StoreError> {
+        self.store.entity_mail(id, now, limit)
+    }
+
+    fn list_entities(&self, query: &EntityQuery) -> Result<EntityPage, StoreError> {
+        self.store.list_entities(query)
     }
 }

@@ -1,17 +1,16 @@
 //! Orchestrators and activities written as plain Rust, for tests of the engine alone.
 
-pub(crate) mod clock;
 pub(crate) mod faulty_store;
 
 use durance_durable::{
-    ActivityOptions, ContinueAsNew, GuestFault, InstanceId, Json, ModuleHash, RuntimeState, RuntimeStatus,
-    ScheduleDefinition, ScheduleId, TaskFailureDetails, TaskId,
+    ActivityOptions, ContinueAsNew, EntityId, EntitySignal, GuestFault, InstanceId, Json, ModuleHash,
+    RetryPolicy, RuntimeState, RuntimeStatus, ScheduleDefinition, ScheduleId, TaskFailureDetails, TaskId,
 };
 use durance_store::{MemoryStore, TaskHubStore};
 use durance_taskhub::{
-    ActivityCall, Clock, ExecutorError, FunctionExecutor, OrchestrationClient, OrchestrationStatus,
-    OrchestratorRun, Progress, SharedState, StartAnswer, StartOptions, SystemClock, TaskHub, TaskHubSettings,
-    TimerCall, TimerFunction,
+    ActivityCall, Clock, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestrationClient,
+    OrchestrationStatus, OrchestratorRun, Progress, SharedState, StartAnswer, StartOptions, SystemClock,
+    TaskHub, TaskHubSettings, TimerCall, TimerFunction,
 };
 use futures_util::future::BoxFuture;
 use std::{
@@ -28,6 +27,8 @@ pub(crate) type Result<T> = std::result::Result<T, TaskFailureDetails>;
 type Orchestrator = Arc<dyn Fn(Context) -> BoxFuture<'static, Result<Json>> + Send + Sync>;
 type Activity = Arc<dyn Fn(ActivityCall) -> BoxFuture<'static, Result<Json>> + Send + Sync>;
 type Timer = Arc<dyn Fn(TimerCall) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+
+type Entity = Arc<dyn Fn(EntityCall) -> Result<EntityAnswer> + Send + Sync>;
 
 /// What an orchestrator of a test calls. Each method does what a guest's import does.
 #[derive(Clone)]
@@ -66,7 +67,39 @@ impl Context {
     }
 
     pub(crate) fn child(&self, name: &str, id: Option<&str>, input: &str) -> Result<TaskId> {
-        self.with(|state| state.call_sub_orchestrator(name, id, json(input)))
+        self.with(|state| state.call_sub_orchestrator(name, id, json(input), None))
+    }
+
+    pub(crate) fn child_with_retries(&self, name: &str, id: Option<&str>, attempts: u32) -> Result<TaskId> {
+        self.with(|state| state.call_sub_orchestrator(name, id, Json::null(), Some(retries(attempts))))
+    }
+
+    pub(crate) fn start(&self, name: &str, id: Option<&str>, input: &str) -> Result<InstanceId> {
+        self.with(|state| state.start_orchestration(name, id, json(input)))
+    }
+
+    pub(crate) fn send(&self, id: &str, name: &str, data: &str) -> Result<()> {
+        self.with(|state| state.send_event(id, name, json(data)))
+    }
+
+    /// Calls an entity and gives its result.
+    pub(crate) async fn call(&self, entity: EntityId, operation: &str, input: &str) -> Result<Json> {
+        let task = self.with(|state| state.call_entity(entity, operation, json(input)))?;
+        self.result(task).await
+    }
+
+    pub(crate) fn signal(&self, entity: EntityId, operation: &str, input: &str) -> Result<()> {
+        self.with(|state| state.signal_entity(entity, operation, json(input), None))
+    }
+
+    /// Waits for locks; the task is for [`Context::release`].
+    pub(crate) async fn lock(&self, entities: &[EntityId]) -> Result<TaskId> {
+        let task = self.with(|state| state.lock_entities(entities.to_vec()))?;
+        self.result(task).await.map(|_| task)
+    }
+
+    pub(crate) fn release(&self, lock: TaskId) -> Result<()> {
+        self.with(|state| state.release_locks(lock))
     }
 
     pub(crate) fn cancel(&self, task: TaskId) -> Result<()> {
@@ -99,6 +132,7 @@ pub(crate) struct App {
     orchestrators: HashMap<&'static str, Orchestrator>,
     activities: HashMap<&'static str, Activity>,
     timers: Vec<(TimerFunction, Timer)>,
+    entities: HashMap<&'static str, Entity>,
 }
 
 impl fmt::Debug for App {
@@ -133,6 +167,17 @@ impl App {
     {
         let function = TimerFunction { schedule: ScheduleId::new(name).unwrap(), definition };
         self.timers.push((function, Arc::new(move |call| Box::pin(run(call)))));
+        self
+    }
+}
+
+impl App {
+    /// `name` in lower case.
+    pub(crate) fn entity<F>(mut self, name: &'static str, run: F) -> Self
+    where
+        F: Fn(EntityCall) -> Result<EntityAnswer> + Send + Sync + 'static,
+    {
+        self.entities.insert(name, Arc::new(run));
         self
     }
 }
@@ -173,6 +218,18 @@ impl FunctionExecutor for App {
     fn timer(&self, call: TimerCall) -> BoxFuture<'_, Result<()>> {
         let found = self.timers.iter().find(|(function, _)| function.schedule.as_str() == &*call.function);
         found.unwrap().1(call)
+    }
+
+    fn entity_names(&self) -> Vec<String> {
+        self.entities.keys().map(ToString::to_string).collect()
+    }
+
+    fn entity(&self, call: EntityCall) -> BoxFuture<'_, Result<EntityAnswer>> {
+        let answer = match self.entities.get(call.entity.name()) {
+            Some(entity) => entity(call),
+            None => Err(TaskFailureDetails::non_retriable("UnknownEntity", "unknown")),
+        };
+        Box::pin(std::future::ready(answer))
     }
 }
 
@@ -216,6 +273,11 @@ impl Hub {
 
     pub(crate) fn open_on(store: Arc<dyn TaskHubStore>, app: App, settings: &TaskHubSettings) -> Self {
         Self::open_with(store, app, Arc::new(SystemClock), settings)
+    }
+
+    /// On this clock.
+    pub(crate) fn open_at(store: Arc<dyn TaskHubStore>, app: App, clock: Arc<dyn Clock>) -> Self {
+        Self::open_with(store, app, clock, &TaskHubSettings::default())
     }
 
     pub(crate) fn open_with(
@@ -262,6 +324,27 @@ impl Hub {
     /// Raises an event; there is nothing to wait for but that it is accepted.
     pub(crate) async fn raise(&self, id: &str, name: &str, data: &str) {
         self.client.raise_event(&instance(id), name, json(data)).await.unwrap();
+    }
+}
+
+pub(crate) fn entity(name: &str, key: &str) -> EntityId {
+    EntityId::new(name, key).unwrap()
+}
+
+pub(crate) fn signal(entity: EntityId, operation: &str, input: &str) -> EntitySignal {
+    EntitySignal { entity, operation: operation.into(), input: json(input), due: None }
+}
+
+/// So many attempts, a moment apart.
+pub(crate) fn retries(max_attempts: u32) -> RetryPolicy {
+    RetryPolicy {
+        first_retry_interval: Duration::from_millis(5),
+        max_attempts,
+        backoff_coefficient: 1.0,
+        max_retry_interval: None,
+        retry_timeout: None,
+        jitter: 0.0,
+        handle: Vec::new(),
     }
 }
 

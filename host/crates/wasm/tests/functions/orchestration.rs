@@ -4,7 +4,9 @@ use durance_durable::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, ModuleHash, Outcome,
     RuntimeState, RuntimeStatus, ScheduleTask, TaskFailureDetails, TaskId, Timestamp, Token, Turn,
 };
-use durance_taskhub::{ActivityCall, FunctionExecutor, OrchestratorRun, Progress, SharedState};
+use durance_taskhub::{
+    ActivityCall, ActivityControl, FunctionExecutor, OrchestratorRun, Progress, SharedState,
+};
 use durance_wasm::FunctionApp;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -106,7 +108,8 @@ pub(crate) async fn run_activity(
 ) -> Result<Json, TaskFailureDetails> {
     let instance = InstanceId::new("the-instance").unwrap();
     let execution = ExecutionId(Uuid::from_u128(7));
-    app.activity(ActivityCall { instance, execution, generation: 3, module, call, attempt }).await
+    let control = Arc::new(ActivityControl::new(None));
+    app.activity(ActivityCall { instance, execution, generation: 3, module, call, attempt, control }).await
 }
 
 /// A call of an activity, as the first task of its orchestration.

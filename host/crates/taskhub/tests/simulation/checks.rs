@@ -1,0 +1,158 @@
+//! What must hold, whatever happened.
+
+use crate::{
+    app::{Done, expected_output},
+    support::{App, faulty_store::FaultyStore},
+    world::{Answer, Request},
+};
+use durance_durable::{ExecutionHistory, HistoryEvent, InstanceId, InstanceRecord, RuntimeStatus};
+use durance_store::TaskHubView as _;
+use durance_taskhub::{
+    FunctionExecutor as _, ListQuery, OrchestrationClient, OrchestrationStatus, StartAnswer, StatusOptions,
+    replay,
+};
+use std::collections::HashMap;
+
+/// What was acknowledged, and what may have happened besides.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// Of the present run of each instance.
+    promised: HashMap<&'static str, Promise>,
+    /// Items that were sent, in order, by instance and generation; and whether that was acknowledged.
+    items: HashMap<(String, u64), Vec<(i64, bool)>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Promise {
+    /// This generation was started, so that the id is in use by it or a later one.
+    Started(u64),
+    /// This generation is over.
+    Over(u64),
+    /// This generation is held, or over.
+    Held(u64),
+    /// The id is not in use.
+    Gone,
+}
+
+impl Ledger {
+    /// Notes an answer; `before` is the status that the instance had before the request.
+    pub(crate) fn note(
+        &mut self,
+        id: &'static str,
+        before: Option<&OrchestrationStatus>,
+        request: Request,
+        answer: &Answer,
+    ) {
+        let generation = before.map_or(0, |status| status.generation);
+        let promise = match (request, answer) {
+            (Request::Raise(item), Answer::Accepted | Answer::Unknown) => {
+                let is_known = matches!(answer, Answer::Accepted);
+                self.items.entry((id.to_owned(), generation)).or_default().push((item, is_known));
+                return;
+            }
+            (Request::Start(..), Answer::Started(StartAnswer::Started(holder))) => {
+                assert!(holder.generation > generation, "{id}: {holder:?} after {before:?}");
+                Promise::Started(holder.generation)
+            }
+            (Request::Start(..), Answer::Started(answer)) => {
+                let (StartAnswer::Existing(holder) | StartAnswer::AlreadyExists(holder)) = answer else {
+                    panic!("{id}: nothing changes between look and start: {answer:?}");
+                };
+                assert_eq!(holder.generation, generation, "{id}: {before:?}");
+                return;
+            }
+            (Request::Terminate, Answer::Accepted) => Promise::Over(generation),
+            (Request::Suspend, Answer::Accepted) => Promise::Held(generation),
+            (Request::Purge, Answer::Accepted) => Promise::Gone,
+            (_, Answer::Refused) => return,
+            // What nobody knows takes back what was promised before.
+            _ => {
+                self.promised.remove(id);
+                return;
+            }
+        };
+        self.promised.insert(id, promise);
+    }
+
+    /// What was acknowledged is so.
+    pub(crate) fn check(&self, id: &str, now: Option<&OrchestrationStatus>) {
+        let Some(&promise) = self.promised.get(id) else { return };
+        let is_kept = match (promise, now) {
+            (Promise::Gone, now) => now.is_none(),
+            (_, None) => false,
+            (Promise::Started(generation), Some(now)) => now.generation == generation,
+            (Promise::Over(generation), Some(now)) => {
+                now.generation == generation && now.runtime_status.is_finished()
+            }
+            (Promise::Held(generation), Some(now)) => {
+                let status = now.runtime_status;
+                now.generation == generation && (status == RuntimeStatus::Suspended || status.is_finished())
+            }
+        };
+        assert!(is_kept, "{id} was promised {promise:?}, and is {now:?}");
+    }
+
+    /// A completed run has done all of its work, and an acknowledged item came once, in order.
+    pub(crate) fn check_output(&self, ended: &OrchestrationStatus) {
+        let output = ended.output.as_ref().map(|output| output.as_str()).unwrap_or_default();
+        if let Some(expected) = expected_output(&ended.name) {
+            assert_eq!(output, expected, "{ended:?}");
+        }
+        if *ended.name != *"Collect" {
+            return;
+        }
+        let collected: Vec<i64> = serde_json::from_str(output).unwrap();
+        let sent = self.items.get(&(ended.instance.to_string(), ended.generation));
+        let sent = sent.map(Vec::as_slice).unwrap_or_default();
+        let expected = sent.iter().filter(|(item, is_known)| *is_known || collected.contains(item));
+        let expected: Vec<i64> = expected.map(|(item, _)| *item).collect();
+        assert_eq!(collected, expected, "{sent:?}");
+    }
+}
+
+/// The whole store is as it must be when nothing is under way.
+pub(crate) async fn check_everything(
+    client: &OrchestrationClient,
+    store: &FaultyStore,
+    app: &App,
+    done: &Done,
+) {
+    let query = ListQuery { page_size: 1000, ..ListQuery::default() };
+    let page = client.list_instances(&query, StatusOptions::default()).unwrap();
+    for status in page.instances {
+        let earlier = store.previous_generations(&status.instance).unwrap();
+        assert!(earlier.iter().all(|record| record.status.is_finished()), "two live runs: {earlier:?}");
+        assert!(earlier.iter().all(|record| record.generation < status.generation), "{earlier:?}");
+        check_run(client, &status.instance, None, (app, done)).await;
+        for InstanceRecord { execution, .. } in earlier {
+            check_run(client, &status.instance, Some(execution), (app, done)).await;
+        }
+    }
+}
+
+/// A history is whole, what it says was done was done, and the code does it again.
+async fn check_run(
+    client: &OrchestrationClient,
+    id: &InstanceId,
+    execution: Option<durance_durable::ExecutionId>,
+    (app, done): (&App, &Done),
+) {
+    let history = client.export_history(id, execution).unwrap();
+    let read = ExecutionHistory::from_json_lines(&history.to_json_lines());
+    assert_eq!(read.unwrap(), history);
+    let events = history.turns.iter().flat_map(|turn| &turn.events);
+    for event in events.clone() {
+        if let HistoryEvent::TaskCompleted { task, .. } = event {
+            let did = done.lock().contains(&(history.record.execution, *task));
+            assert!(did, "{id}: activity {task} has a result and did not run: {history:?}");
+        }
+    }
+    let ends_with = |event: &HistoryEvent| matches!(event, HistoryEvent::ExecutionCompleted { status, .. } if *status == history.record.status);
+    assert_eq!(
+        history.record.status.is_finished(),
+        events.clone().last().is_some_and(ends_with),
+        "{history:?}"
+    );
+    let module = app.resolve_orchestrator(&history.record.name).unwrap();
+    assert_eq!(replay(app, module, &history).await.unwrap(), None, "{id}: {history:?}");
+}
