@@ -10,7 +10,8 @@ use bindings::durance::functions::orchestration_context::{
 use bindings::{Failure, Guest, HttpRequest, HttpResponse, Json, TimerInfo};
 
 const NOT_JSON: &str = "{ this is not JSON";
-const NO_OPTIONS: ActivityOptions = ActivityOptions { retry: None, timeout_ms: None, heartbeat_timeout_ms: None };
+const NO_OPTIONS: ActivityOptions =
+    ActivityOptions { retry: None, timeout_ms: None, heartbeat_timeout_ms: None };
 
 struct Raw;
 
