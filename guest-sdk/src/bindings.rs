@@ -15,7 +15,7 @@ wit_bindgen::generate!({
 });
 
 mod exports {
-    use super::{Failure, Guest, HttpRequest, HttpResponse, Json, TimerInfo};
+    use super::{EntityRequest, EntityResponse, Failure, Guest, HttpRequest, HttpResponse, Json, TimerInfo};
     use crate::function;
 
     struct FunctionApp;
@@ -39,6 +39,10 @@ mod exports {
 
         fn run_timer(function: String, timer: TimerInfo) -> Result<(), Failure> {
             function::run_timer(&function, timer)
+        }
+
+        fn run_entity(function: String, request: EntityRequest) -> Result<EntityResponse, Failure> {
+            function::run_entity(&function, request)
         }
     }
 

@@ -1,7 +1,7 @@
 //! Starts and manages orchestrations, for HTTP functions and activities.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -9,12 +9,12 @@ use serde_json::{Map, Value};
 
 use crate::bindings::durance::functions::orchestration_client as wit;
 use crate::error::Result;
-use crate::options::milliseconds;
+use crate::options::{FireAt, milliseconds};
 use crate::request::Request;
 use crate::response::Response;
 use crate::{
-    IfExists, InstancePage, InstanceQuery, OrchestrationStatus, RuntimeStatus, StartOptions, StartOutcome,
-    StatusOptions, StatusSnapshot,
+    EntityId, EntityPage, EntityQuery, IfExists, InstancePage, InstanceQuery, OrchestrationStatus,
+    RuntimeStatus, StartOptions, StartOutcome, StatusOptions, StatusSnapshot,
 };
 
 /// Seconds until a client may ask for the status of an orchestration that was just started.
@@ -38,6 +38,9 @@ pub enum ClientError {
     /// The idempotency key was used before with another input (422).
     #[error("{0}")]
     IdempotencyMismatch(String),
+    /// No entity has this name; the text names the known ones (404).
+    #[error("{0}")]
+    UnknownEntity(String),
     /// The host is over a limit or is stopping; try again later (503).
     #[error("{0}")]
     Unavailable(String),
@@ -51,6 +54,7 @@ impl From<wit::ClientError> for ClientError {
             wit::ClientError::NotFound(text) => Self::NotFound(text),
             wit::ClientError::WrongStatus(text) => Self::WrongStatus(text),
             wit::ClientError::IdempotencyMismatch(text) => Self::IdempotencyMismatch(text),
+            wit::ClientError::UnknownEntity(text) => Self::UnknownEntity(text),
             wit::ClientError::Unavailable(text) => Self::Unavailable(text),
         }
     }
@@ -186,6 +190,58 @@ impl OrchestrationClient {
         Ok(wit::wait_for_completion(instance_id, milliseconds(timeout))?)
     }
 
+    /// Sends an entity an operation, without waiting for it.
+    ///
+    /// # Errors
+    /// [`ClientError::UnknownEntity`], [`ClientError::InvalidArgument`], [`ClientError::Unavailable`].
+    pub fn signal_entity(
+        &self,
+        entity: impl Into<EntityId>,
+        operation: &str,
+        input: impl Serialize,
+    ) -> Result<(), ClientError> {
+        Ok(wit::signal_entity(&entity.into(), operation, &to_json(&input)?, None)?)
+    }
+
+    /// Sends an entity an operation that is not to run before a time.
+    ///
+    /// # Errors
+    /// As [`Self::signal_entity`].
+    pub fn signal_entity_at(
+        &self,
+        entity: impl Into<EntityId>,
+        operation: &str,
+        input: impl Serialize,
+        at: SystemTime,
+    ) -> Result<(), ClientError> {
+        let at = FireAt::At(at).nanoseconds(0);
+        Ok(wit::signal_entity(&entity.into(), operation, &to_json(&input)?, Some(at))?)
+    }
+
+    /// The state of an entity as its last operation left it; none when there is no such entity.
+    ///
+    /// # Errors
+    /// [`ClientError::InvalidArgument`] for a malformed id, or a state that is no `T`.
+    pub fn read_entity_state<T: DeserializeOwned>(
+        &self,
+        entity: impl Into<EntityId>,
+    ) -> Result<Option<T>, ClientError> {
+        let entity = entity.into();
+        let state = wit::read_entity_state(&entity)?;
+        let read = |text: String| serde_json::from_str(&text);
+        state.map(read).transpose().map_err(|error| {
+            ClientError::InvalidArgument(format!("the state of {entity} does not fit: {error}"))
+        })
+    }
+
+    /// One page of the entities that match.
+    ///
+    /// # Errors
+    /// [`ClientError::InvalidArgument`] for a page size or continuation token that cannot be.
+    pub fn list_entities(&self, query: &EntityQuery) -> Result<EntityPage, ClientError> {
+        Ok(wit::list_entities(query)?)
+    }
+
     /// The management links of an instance (`id`, `statusQueryGetUri`, …): signed for this instance, and they expire.
     ///
     /// # Errors
@@ -306,6 +362,20 @@ impl Default for InstanceQuery {
             created_time_to: None,
             instance_id_prefix: None,
             show_input: true,
+            page_size: 100,
+            continuation_token: None,
+        }
+    }
+}
+
+/// Every entity without its state, 100 a page, from the first.
+impl Default for EntityQuery {
+    fn default() -> Self {
+        Self {
+            name: None,
+            last_operation_from: None,
+            last_operation_to: None,
+            fetch_state: false,
             page_size: 100,
             continuation_token: None,
         }

@@ -6,11 +6,12 @@ use futures_util::future::{Either, select};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ParentInstance;
 use crate::bindings::durance::functions::orchestration_context as wit;
 use crate::error::Result;
+use crate::lock::Locking;
 use crate::options::{ActivityOptions, FireAt, SubOrchestrationOptions, UnprocessedEvents};
 use crate::task::Task;
+use crate::{EntityId, ParentInstance};
 
 /// The present execution of an orchestration: the first parameter of an orchestrator.
 ///
@@ -142,10 +143,7 @@ impl OrchestrationContext {
 
     /// Waits for a time or so long: made of a [`Duration`] or a [`SystemTime`], to the millisecond.
     pub fn create_timer(&self, fire_at: impl Into<FireAt>) -> Task<()> {
-        let fire_at = match fire_at.into() {
-            FireAt::After(delay) => wit::current_utc_date_time().saturating_add(nanoseconds(delay)),
-            FireAt::At(time) => nanoseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default()),
-        };
+        let fire_at = fire_at.into().nanoseconds(wit::current_utc_date_time());
         Task::scheduled("a timer".to_owned(), Ok(wit::create_timer(fire_at)))
     }
 
@@ -175,6 +173,62 @@ impl OrchestrationContext {
             Either::Left((data, _)) => data.map(Some),
             Either::Right((fired, _)) => fired.map(|()| None),
         }
+    }
+
+    /// Calls an operation of an entity; its result is read as `T`.
+    ///
+    /// # Errors
+    /// The task fails with the operation's error, or with `InvalidResult` when the result is no `T`.
+    pub fn call_entity<T: DeserializeOwned>(
+        &self,
+        entity: impl Into<EntityId>,
+        operation: &str,
+        input: impl Serialize,
+    ) -> Task<T> {
+        let entity = entity.into();
+        let task = to_json(&input).map(|input| wit::call_entity(&entity, operation, &input));
+        Task::scheduled(format!("operation '{operation}' of entity {entity}"), task)
+    }
+
+    /// Sends an entity an operation, without waiting for it.
+    ///
+    /// # Errors
+    /// When the input cannot be written as JSON.
+    pub fn signal_entity(
+        &self,
+        entity: impl Into<EntityId>,
+        operation: &str,
+        input: impl Serialize,
+    ) -> Result<()> {
+        wit::signal_entity(&entity.into(), operation, &to_json(&input)?, None);
+        Ok(())
+    }
+
+    /// Sends an entity an operation that is to run after so long, or not before a time.
+    ///
+    /// # Errors
+    /// When the input cannot be written as JSON.
+    pub fn signal_entity_at(
+        &self,
+        entity: impl Into<EntityId>,
+        operation: &str,
+        input: impl Serialize,
+        at: impl Into<FireAt>,
+    ) -> Result<()> {
+        let at = at.into().nanoseconds(wit::current_utc_date_time());
+        wit::signal_entity(&entity.into(), operation, &to_json(&input)?, Some(at));
+        Ok(())
+    }
+
+    /// Begins a critical section: waits for the locks of all these entities, and holds them until the lock is dropped.
+    /// Nobody else's operations run on them meanwhile.
+    ///
+    /// Until then only these entities can be called, each one call at a time; no sub-orchestration, no other locks, no
+    /// signals to these: what breaks these rules ends the orchestration as failed. A critical section is no transaction:
+    /// what was done stays when the orchestration fails.
+    pub fn lock_entities<E: Into<EntityId>>(&self, entities: impl IntoIterator<Item = E>) -> Locking {
+        let entities: Vec<EntityId> = entities.into_iter().map(Into::into).collect();
+        Locking::new(wit::lock_entities(&entities))
     }
 
     /// Starts this orchestration again with another input and an empty history, when the orchestrator returns; what it
@@ -212,8 +266,4 @@ impl OrchestrationContext {
 
 fn to_json(value: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string(value)?)
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::Failure;
-use crate::bindings::{self, HttpRequest, HttpResponse};
+use crate::bindings::{self, EntityRequest, EntityResponse, HttpRequest, HttpResponse};
 use crate::error::{Error, Result};
 use crate::request::Request;
 use crate::response::Response;
@@ -22,6 +22,7 @@ enum Role {
     Orchestrator(fn(&str) -> Result<String>),
     Activity(fn(&str) -> Result<String>),
     Timer(TimerTrigger, fn(TimerInfo) -> Result<()>),
+    Entity(fn(EntityRequest) -> Result<EntityResponse>),
 }
 
 /// The settings of an HTTP trigger, as the host wants them described.
@@ -92,12 +93,19 @@ impl Function {
         Self { name, role }
     }
 
+    /// Entities of this name.
+    pub const fn entity(name: &'static str, run: fn(EntityRequest) -> Result<EntityResponse>) -> Self {
+        let role = Role::Entity(run);
+        Self { name, role }
+    }
+
     fn describe(&'static self) -> Description {
         let (kind, trigger) = match &self.role {
             Role::Http(trigger, _) => ("httpTrigger", Some(Trigger::Http(trigger))),
             Role::Orchestrator(_) => ("orchestrationTrigger", None),
             Role::Activity(_) => ("activityTrigger", None),
             Role::Timer(trigger, _) => ("timerTrigger", Some(Trigger::Timer(trigger))),
+            Role::Entity(_) => ("entityTrigger", None),
         };
         let name = self.name;
         Description { name, kind, trigger }
@@ -157,6 +165,14 @@ pub(crate) fn run_timer(name: &str, timer: bindings::TimerInfo) -> Result<(), Fa
         _ => None,
     })?;
     Ok(run(timer.into())?)
+}
+
+pub(crate) fn run_entity(name: &str, request: EntityRequest) -> Result<EntityResponse, Failure> {
+    let run = find(name, "entity", |role| match role {
+        Role::Entity(run) => Some(*run),
+        _ => None,
+    })?;
+    Ok(run(request)?)
 }
 
 fn find<F>(name: &str, kind: &str, runner: fn(&Role) -> Option<F>) -> Result<F> {

@@ -31,10 +31,12 @@ mod activity;
 mod bindings;
 mod client;
 mod context;
+mod entity;
 mod error;
 mod executor;
 mod function;
 pub mod http;
+mod lock;
 mod options;
 mod problem;
 mod request;
@@ -45,16 +47,18 @@ mod timer;
 
 pub use activity::ActivityContext;
 pub use bindings::durance::functions::orchestration_client::{
-    Holder, IfExists, InstancePage, InstanceQuery, OrchestrationStatus, StartOptions, StartOutcome,
-    StatusOptions, StatusSnapshot,
+    EntityMetadata, EntityPage, EntityQuery, Holder, IfExists, InstancePage, InstanceQuery,
+    OrchestrationStatus, StartOptions, StartOutcome, StatusOptions, StatusSnapshot,
 };
 pub use bindings::durance::functions::orchestration_context::ParentInstance;
-pub use bindings::durance::functions::types::{Cause, Failure, RuntimeStatus};
+pub use bindings::durance::functions::types::{Cause, EntityId, Failure, RuntimeStatus};
 pub use client::{ClientError, OrchestrationClient};
 pub use context::OrchestrationContext;
-pub use durance_sdk_macros::{activity, http_trigger, orchestrator, timer_trigger};
+pub use durance_sdk_macros::{activity, entity, http_trigger, orchestrator, timer_trigger};
+pub use entity::EntityContext;
 pub use error::{Error, Result};
 pub use futures_util::future::{Either, join_all, select, try_join_all};
+pub use lock::{EntityLock, Locking};
 pub use options::{ActivityOptions, FireAt, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents};
 pub use problem::Problem;
 pub use request::Request;
@@ -69,10 +73,10 @@ pub type RawJson = Box<serde_json::value::RawValue>;
 /// What almost every function uses.
 pub mod prelude {
     pub use crate::{
-        ActivityContext, ActivityOptions, Either, Error, IfExists, OrchestrationClient, OrchestrationContext,
-        Problem, RawJson, Request, Response, Result, RetryPolicy, StartOptions, StartOutcome,
-        SubOrchestrationOptions, TimerInfo, Value, activity, http_trigger, join_all, json, orchestrator,
-        select, timer_trigger, try_join_all,
+        ActivityContext, ActivityOptions, Either, EntityContext, EntityId, Error, IfExists,
+        OrchestrationClient, OrchestrationContext, Problem, RawJson, Request, Response, Result, RetryPolicy,
+        StartOptions, StartOutcome, SubOrchestrationOptions, TimerInfo, Value, activity, entity,
+        http_trigger, join_all, json, orchestrator, select, timer_trigger, try_join_all,
     };
     pub use std::time::Duration;
 }
@@ -80,6 +84,7 @@ pub mod prelude {
 /// What the attribute macros write; not for use by hand, and it may change at any time.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::entity::{Access, Answer, Dispatch, run_entity, run_operation};
     pub use crate::function::{Function, HttpTrigger, TimerTrigger};
     pub use crate::run::{run_activity, run_http, run_orchestrator, run_timer};
     pub use inventory;

@@ -1,6 +1,6 @@
 //! What may be said when a task is scheduled.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::bindings::durance::functions::orchestration_context as wit;
 
@@ -152,6 +152,17 @@ pub enum FireAt {
     After(Duration),
     /// At this time; at once if it is past.
     At(SystemTime),
+}
+
+impl FireAt {
+    /// Nanoseconds since the Unix epoch, as those of the present are given.
+    pub(crate) fn nanoseconds(self, now: u64) -> u64 {
+        let nanoseconds = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        match self {
+            Self::After(delay) => now.saturating_add(nanoseconds(delay)),
+            Self::At(time) => nanoseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default()),
+        }
+    }
 }
 
 impl From<Duration> for FireAt {

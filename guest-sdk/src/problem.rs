@@ -83,7 +83,9 @@ impl From<&ClientError> for Problem {
     fn from(error: &ClientError) -> Self {
         let status = match error {
             ClientError::InvalidArgument(_) => 400,
-            ClientError::UnknownOrchestrator(_) | ClientError::NotFound(_) => 404,
+            ClientError::UnknownOrchestrator(_)
+            | ClientError::UnknownEntity(_)
+            | ClientError::NotFound(_) => 404,
             ClientError::WrongStatus(_) => 409,
             ClientError::IdempotencyMismatch(_) => 422,
             ClientError::Unavailable(_) => 503,

@@ -62,7 +62,7 @@ where
     Ok(serde_json::to_string(&output)?)
 }
 
-fn read_input<I: DeserializeOwned>(name: &str, input: &str) -> Result<I> {
+pub(crate) fn read_input<I: DeserializeOwned>(name: &str, input: &str) -> Result<I> {
     serde_json::from_str(input).map_err(|error| {
         let message = format!("{name}: the input does not fit: {error}");
         Error::non_retriable("InvalidInput", message)

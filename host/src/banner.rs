@@ -43,6 +43,7 @@ impl fmt::Display for Banner<'_> {
                 FunctionKind::OrchestrationTrigger => "orchestrationTrigger".to_owned(),
                 FunctionKind::ActivityTrigger => "activityTrigger".to_owned(),
                 FunctionKind::TimerTrigger => timer(function),
+                FunctionKind::EntityTrigger => "entityTrigger".to_owned(),
             };
             writeln!(f, "  {}: {trigger}", function.name)?;
         }

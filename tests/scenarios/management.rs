@@ -276,7 +276,8 @@ async fn unknown_paths_methods_and_operations_are_told_apart() {
         (Method::POST, "/instances/m-paths/restart", 501, None),
         (Method::DELETE, "/instances", 501, None),
         (Method::POST, "/makeprimary", 501, None),
-        (Method::GET, "/entities/counter/1", 501, None),
+        (Method::GET, "/entities/counter/nobody", 404, None),
+        (Method::PUT, "/entities/counter/nobody", 405, Some("GET, HEAD, POST, DELETE")),
     ];
     for (method, path, status, allow) in table {
         let reply = client.send(method.clone(), &format!("{MANAGEMENT}{path}"), "").await;

@@ -10,7 +10,7 @@ const METHODS: [&str; 9] = ["get", "head", "post", "put", "patch", "delete", "op
 const OVERLAP_POLICIES: [&str; 4] = ["skip", "queue", "allow", "terminate"];
 const AUTH_LEVELS: [&str; 3] = ["anonymous", "function", "admin"];
 
-/// The arguments of `#[orchestrator]` and `#[activity]`.
+/// The arguments of `#[orchestrator]`, `#[activity]` and `#[entity]`.
 #[derive(Default)]
 pub(crate) struct NameArgument {
     pub(crate) name: Option<LitStr>,

@@ -105,7 +105,7 @@ fn option<T: ToTokens>(value: Option<&T>) -> TokenStream {
     }
 }
 
-fn register(function: TokenStream) -> TokenStream {
+pub(crate) fn register(function: TokenStream) -> TokenStream {
     quote! {
         const _: () = {
             ::durance_sdk::__private::inventory::submit! { #function }
@@ -119,7 +119,7 @@ fn name_or_default(name: Option<&LitStr>, function: &ItemFn) -> LitStr {
 }
 
 /// A function without an input takes anything: the host gives `null` where nothing was given.
-fn input_type(has_input: bool) -> TokenStream {
+pub(crate) fn input_type(has_input: bool) -> TokenStream {
     if has_input { quote!(_) } else { quote!(::durance_sdk::__private::IgnoredInput) }
 }
 
@@ -161,7 +161,12 @@ fn call(function: &ItemFn, values: impl Iterator<Item = TokenStream>) -> TokenSt
     let identifier: &Ident = &function.sig.ident;
     let awaiting = function.sig.asyncness.map(|_| quote!(.await));
     let output = quote!(#identifier(#(#values),*) #awaiting);
-    if returns_result(&function.sig.output) {
+    as_result(&function.sig.output, &output)
+}
+
+/// Makes a `Result` with the SDK's error type of what a function of this return type returns.
+pub(crate) fn as_result(return_type: &ReturnType, output: &TokenStream) -> TokenStream {
+    if returns_result(return_type) {
         quote!(#output.map_err(::durance_sdk::Error::from))
     } else {
         quote!(::core::result::Result::<_, ::durance_sdk::Error>::Ok(#output))

@@ -5,11 +5,12 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod entity;
 mod expand;
 
 use arguments::{HttpTriggerArguments, NameArgument, TimerTriggerArguments};
 use proc_macro::TokenStream;
-use syn::{ItemFn, parse_macro_input};
+use syn::{ItemFn, ItemImpl, parse_macro_input};
 
 /// Makes a function answer HTTP requests.
 ///
@@ -68,6 +69,25 @@ pub fn timer_trigger(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let expanded = TimerTriggerArguments::parse(arguments.into())
         .and_then(|arguments| expand::timer_trigger(&arguments, &function));
     with_function(&function, expanded)
+}
+
+/// Makes a type the state of entities, and the methods of an `impl` block their operations.
+///
+/// Shape: `#[entity]` or `#[entity(name = "Counter")]` on `impl Counter { … }`, where `Counter` has `Default`, which is the
+/// state of an entity that has none yet, `Serialize` and `Deserialize`. Every method that takes `&self` or `&mut self` is
+/// an operation, called by its name without regard to case; after that it takes an input by value, if it wants one
+/// (`T: Deserialize`), and `context: &mut EntityContext`, if it wants it. It returns `U: Serialize` or a `Result` of it. One
+/// with `&self` leaves the state as it is. Functions without `self` are no operations, and neither are those of other
+/// `impl` blocks. The operation `delete` is there without being written.
+///
+/// An operation that fails changes nothing: neither the state nor what it asked of its context.
+#[proc_macro_attribute]
+pub fn entity(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let operations = parse_macro_input!(item as ItemImpl);
+    let expanded = NameArgument::parse("entity", arguments.into())
+        .and_then(|arguments| entity::entity(&arguments, &operations));
+    let registration = expanded.unwrap_or_else(|error| error.to_compile_error());
+    quote::quote!(#operations #registration).into()
 }
 
 /// The function is kept when its attribute is wrong, so that the error is the only one.

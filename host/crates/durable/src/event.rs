@@ -1,6 +1,8 @@
 //! History events: what happened to an execution, and what its orchestrator asked for.
 
-use crate::{InstanceId, Json, RetryPolicy, RuntimeStatus, TaskFailureDetails, Timestamp};
+use crate::{
+    EntityId, EntitySignal, InstanceId, Json, RetryPolicy, RuntimeStatus, TaskFailureDetails, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -94,6 +96,28 @@ pub struct CreateTimer {
     pub task: TaskId,
     /// When it fires.
     pub fire_at: Timestamp,
+}
+
+/// The orchestrator calls an operation of an entity, and waits for its result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallEntity {
+    /// The task that the call became.
+    pub task: TaskId,
+    /// The entity.
+    pub entity: EntityId,
+    /// The operation's name.
+    pub operation: Arc<str>,
+    /// Its input.
+    pub input: Json,
+}
+
+/// The orchestrator asks for the locks of entities.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockEntities {
+    /// The task that is done when all locks are held; it names the critical section.
+    pub task: TaskId,
+    /// The entities, in the order of their ids, none twice.
+    pub entities: Vec<EntityId>,
 }
 
 /// One event in the history of an execution.
@@ -195,6 +219,36 @@ pub enum HistoryEvent {
     EventSent(SendEventTo),
     /// The orchestrator started another orchestration, which goes its own way.
     OrchestrationStarted(StartOrchestration),
+    /// The orchestrator called an operation of an entity.
+    EntityOperationCalled(CallEntity),
+    /// The orchestrator signalled an entity.
+    EntityOperationSignaled(EntitySignal),
+    /// An operation of an entity ended well.
+    EntityOperationCompleted {
+        /// The task.
+        task: TaskId,
+        /// What the operation returned.
+        result: Json,
+    },
+    /// An operation of an entity failed.
+    EntityOperationFailed {
+        /// The task.
+        task: TaskId,
+        /// Why.
+        failure: TaskFailureDetails,
+    },
+    /// The orchestrator asked for locks.
+    EntityLockRequested(LockEntities),
+    /// All locks that were asked for are held.
+    EntityLockGranted {
+        /// The task.
+        task: TaskId,
+    },
+    /// The orchestrator gave its locks back, or does not wait for them any more.
+    EntityUnlockSent {
+        /// The task that asked for them.
+        task: TaskId,
+    },
 }
 
 impl HistoryEvent {
@@ -211,7 +265,10 @@ impl HistoryEvent {
             | Self::EventRaised { .. }
             | Self::ExecutionSuspended { .. }
             | Self::ExecutionResumed { .. }
-            | Self::ExecutionTerminated { .. } => true,
+            | Self::ExecutionTerminated { .. }
+            | Self::EntityOperationCompleted { .. }
+            | Self::EntityOperationFailed { .. }
+            | Self::EntityLockGranted { .. } => true,
             Self::TaskScheduled(_)
             | Self::SubOrchestrationInstanceCreated(_)
             | Self::TimerCreated(_)
@@ -220,7 +277,11 @@ impl HistoryEvent {
             | Self::ContinueAsNew { .. }
             | Self::TaskCanceled { .. }
             | Self::EventSent(_)
-            | Self::OrchestrationStarted(_) => false,
+            | Self::OrchestrationStarted(_)
+            | Self::EntityOperationCalled(_)
+            | Self::EntityOperationSignaled(_)
+            | Self::EntityLockRequested(_)
+            | Self::EntityUnlockSent { .. } => false,
         }
     }
 
@@ -230,6 +291,8 @@ impl HistoryEvent {
         match self {
             Self::TaskScheduled(call) => call.input.as_str().len(),
             Self::SubOrchestrationInstanceCreated(child) => child.input.as_str().len(),
+            Self::EntityOperationCalled(call) => call.input.as_str().len(),
+            Self::EntityOperationSignaled(signal) => signal.input.as_str().len(),
             Self::EventSent(event) => event.input.as_str().len(),
             Self::OrchestrationStarted(start) => start.input.as_str().len(),
             _ => 0,
@@ -244,7 +307,10 @@ impl HistoryEvent {
             | Self::TaskFailed { task, .. }
             | Self::SubOrchestrationInstanceCompleted { task, .. }
             | Self::SubOrchestrationInstanceFailed { task, .. }
-            | Self::TimerFired { task } => Some(*task),
+            | Self::TimerFired { task }
+            | Self::EntityOperationCompleted { task, .. }
+            | Self::EntityOperationFailed { task, .. }
+            | Self::EntityLockGranted { task } => Some(*task),
             _ => None,
         }
     }
@@ -279,6 +345,20 @@ impl fmt::Display for HistoryEvent {
                 output.and(failure.iter().try_for_each(|failure| write!(f, " with failure {failure}")))
             }
             Self::ContinueAsNew { input } => write!(f, "continue as new with input {input}"),
+            Self::EntityOperationCalled(c) => write!(
+                f,
+                "task {}: call of '{}' on entity {} with input {}",
+                c.task, c.operation, c.entity, c.input
+            ),
+            Self::EntityOperationSignaled(s) => {
+                write!(f, "signal '{}' to entity {} with input {}", s.operation, s.entity, s.input)?;
+                s.due.map_or(Ok(()), |due| write!(f, " for {} ns", due.as_nanos()))
+            }
+            Self::EntityLockRequested(l) => {
+                let entities: Vec<_> = l.entities.iter().map(EntityId::as_str).collect();
+                write!(f, "task {}: locks of {}", l.task, entities.join(", "))
+            }
+            Self::EntityUnlockSent { task } => write!(f, "release of the locks of task {task}"),
             other => write!(f, "{other:?}"),
         }
     }

@@ -56,7 +56,7 @@ impl InstanceId {
         if matches!(text, "." | "..") {
             return Err(InvalidInstanceId::Dots);
         }
-        match text.chars().find(|c| matches!(c, '/' | '\\' | '?' | '#') || c.is_control()) {
+        match forbidden_char(text) {
             Some(c) => Err(InvalidInstanceId::Character(c)),
             None => Ok(Self(text.into())),
         }
@@ -82,6 +82,11 @@ impl InstanceId {
     pub fn partition(&self, count: u16) -> PartitionId {
         PartitionId::of(&self.0, count)
     }
+}
+
+/// The first character that cannot be in a segment of a URL.
+pub(crate) fn forbidden_char(text: &str) -> Option<char> {
+    text.chars().find(|c| matches!(c, '/' | '\\' | '?' | '#') || c.is_control())
 }
 
 impl fmt::Display for InstanceId {

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod commit;
+mod entity;
 mod event;
 mod event_json;
 mod failure;
@@ -23,9 +24,13 @@ mod start;
 mod time;
 
 pub use commit::{NextExecution, TurnCommit};
+pub use entity::{
+    Caller, EntityAction, EntityId, EntityMessage, EntityOperation, EntityRecord, EntitySignal,
+    InvalidEntityId, LockRequest,
+};
 pub use event::{
-    ActivityOptions, CreateSubOrchestration, CreateTimer, HistoryEvent, ScheduleTask, SendEventTo,
-    StartOrchestration, TaskId,
+    ActivityOptions, CallEntity, CreateSubOrchestration, CreateTimer, HistoryEvent, LockEntities,
+    ScheduleTask, SendEventTo, StartOrchestration, TaskId,
 };
 pub use failure::{FailureCause, TaskFailureDetails};
 pub use history::Turn;

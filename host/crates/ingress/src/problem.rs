@@ -234,9 +234,9 @@ impl From<ClientError> for Problem {
     fn from(error: ClientError) -> Self {
         let detail = error.to_string();
         match error {
-            ClientError::InvalidArgument(_) | ClientError::UnknownOrchestrator { .. } => {
-                Self::new(StatusCode::BAD_REQUEST, detail)
-            }
+            ClientError::InvalidArgument(_)
+            | ClientError::UnknownOrchestrator { .. }
+            | ClientError::UnknownEntity { .. } => Self::new(StatusCode::BAD_REQUEST, detail),
             ClientError::NotFound(_) | ClientError::ScheduleNotFound(_) => {
                 Self::new(StatusCode::NOT_FOUND, detail)
             }
@@ -284,6 +284,7 @@ mod tests {
         let table = [
             (ClientError::InvalidArgument(String::new()), 400, ""),
             (ClientError::UnknownOrchestrator { name: String::new(), known: vec![] }, 400, ""),
+            (ClientError::UnknownEntity { name: String::new(), known: vec![] }, 400, ""),
             (ClientError::NotFound(instance()), 404, ""),
             (ClientError::ScheduleNotFound(schedule()), 404, ""),
             (ClientError::ScheduleExists(schedule()), 409, ""),

@@ -1,12 +1,13 @@
 //! A task hub over any backend of rows.
 
 use crate::{
-    Fence, Lease, ListPage, ListQuery, Operation, Outcome, Recovered, Snapshot, StoreError, TaskHubStore,
-    TaskHubView,
+    Committed, EntityMail, EntityPage, EntityQuery, Fence, Lease, ListPage, ListQuery, Operation, Recovered,
+    Snapshot, StoreError, TaskHubStore, TaskHubView,
     rows::{Opening, Reader, Rows, WriteBatch, check_lease, decide, open_hub, read_opening},
 };
 use durance_durable::{
-    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, ScheduleId, ScheduleRecord, Turn,
+    EntityId, EntityRecord, ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId,
+    ScheduleId, ScheduleRecord, Timestamp, Turn,
 };
 use parking_lot::Mutex;
 use std::fmt;
@@ -103,7 +104,7 @@ impl<S: HubStore> TaskHubStore for S {
         leases.iter().try_for_each(|lease| check_lease(&opening, leases, lease.partition))
     }
 
-    fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Vec<Outcome>, StoreError> {
+    fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Committed, StoreError> {
         self.hub().write(|rows| decide(rows, fence, operations))
     }
 
@@ -139,6 +140,18 @@ impl<S: HubStore> TaskHubView for S {
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         self.view().list(query)
+    }
+
+    fn entity(&self, id: &EntityId) -> Result<Option<EntityRecord>, StoreError> {
+        self.view().entity(id)
+    }
+
+    fn entity_mail(&self, id: &EntityId, now: Timestamp, limit: usize) -> Result<EntityMail, StoreError> {
+        self.view().entity_mail(id, now, limit)
+    }
+
+    fn list_entities(&self, query: &EntityQuery) -> Result<EntityPage, StoreError> {
+        self.view().list_entities(query)
     }
 }
 

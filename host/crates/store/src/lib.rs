@@ -11,6 +11,7 @@
 #[doc(hidden)]
 pub mod conformance;
 mod embedded;
+mod entity;
 mod hub;
 mod memory;
 mod operation;
@@ -19,6 +20,9 @@ mod schedule;
 mod store;
 
 pub use embedded::{EmbeddedStore, RepairReport, StoreOptions, repair};
+pub use entity::{
+    EntityMail, EntityPage, EntityQuery, EntityReply, EntityTurn, EntityTurnOutcome, Lane, MailPlace,
+};
 pub use memory::MemoryStore;
 pub use operation::{
     Holder, IdempotencyKey, Operation, Outcome, PurgeOutcome, RetryTask, SendEvent, SendOutcome,
@@ -26,6 +30,6 @@ pub use operation::{
 };
 pub use schedule::{RunWith, ScheduleChange, ScheduleOutcome, ScheduleWrite, ScheduleWritten};
 pub use store::{
-    Fence, Lease, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError,
+    Committed, Fence, Lease, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError,
     TaskHubStore, TaskHubView,
 };

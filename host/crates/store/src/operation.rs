@@ -1,9 +1,9 @@
 //! What a store can be asked to write, and what it answers.
 
-use crate::{ScheduleOutcome, ScheduleWrite};
+use crate::{EntityTurn, EntityTurnOutcome, ScheduleOutcome, ScheduleWrite};
 use durance_durable::{
-    ExecutionId, HistoryEvent, IfExists, InstanceId, Json, Message, ModuleHash, Parent, RuntimeStatus,
-    TaskId, Timestamp, Token, TurnCommit,
+    EntitySignal, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, Message, ModuleHash, Parent,
+    RuntimeStatus, TaskId, Timestamp, Token, TurnCommit,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -23,6 +23,10 @@ pub enum Operation {
     Purge(InstanceId),
     /// Changes a schedule.
     Schedule(ScheduleWrite),
+    /// Puts a signal in the inbox of an entity.
+    SignalEntity(EntitySignal),
+    /// Writes a turn of an entity.
+    EntityTurn(EntityTurn),
     /// Deletes what was kept for a time that is over at `now`: idempotency keys. At most a few thousand rows a call.
     Sweep {
         /// The present.
@@ -48,6 +52,10 @@ pub enum Outcome {
     Purge(PurgeOutcome),
     /// To `Schedule`.
     Schedule(ScheduleOutcome),
+    /// To `SignalEntity`: it is in the inbox.
+    SignalEntity,
+    /// To `EntityTurn`.
+    EntityTurn(EntityTurnOutcome),
     /// To `Sweep`: how many rows were deleted.
     Sweep {
         /// Rows.

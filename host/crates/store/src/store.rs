@@ -1,9 +1,9 @@
 //! What a task hub's store promises.
 
-use crate::{Operation, Outcome};
+use crate::{EntityMail, EntityPage, EntityQuery, Operation, Outcome};
 use durance_durable::{
-    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Json, Message, PartitionId, RuntimeStatus,
-    ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Token, Turn,
+    EntityId, EntityRecord, ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Json, Message,
+    PartitionId, RuntimeStatus, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Token, Turn,
 };
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -41,15 +41,24 @@ pub trait TaskHubStore: TaskHubView + Send + Sync + fmt::Debug + 'static {
     /// Decides the operations in order and writes what they decide, all of it or nothing.
     ///
     /// Guarantee: when this returns, everything that the outcomes say is durable, refusals too. One sync, however many
-    /// operations. Outcomes are in the order of the operations.
+    /// operations.
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`]: an operation's partition is not the owner's any more; nothing was written.
     /// [`StoreError::Io`] or [`StoreError::Poisoned`]: it is unknown what was written; the process must end.
-    fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Vec<Outcome>, StoreError>;
+    fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Committed, StoreError>;
 
     /// The hub as it is now, to read several things of one moment.
     fn view(&self) -> Box<dyn TaskHubView + '_>;
+}
+
+/// What a commit has done.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Committed {
+    /// One for each operation, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// Entities that may have something to take now, whatever operation was the reason.
+    pub woken: Vec<EntityId>,
 }
 
 /// What can be read of a task hub. On a store each call sees its own moment; on a [`TaskHubStore::view`] all see one.
@@ -95,6 +104,25 @@ pub trait TaskHubView {
     /// # Errors
     /// The store cannot be read.
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError>;
+
+    /// What is stored about an entity.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn entity(&self, id: &EntityId) -> Result<Option<EntityRecord>, StoreError>;
+
+    /// The first messages, about `limit`, that an entity may take at `now`: of a locked one only calls of who holds the
+    /// lock.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn entity_mail(&self, id: &EntityId, now: Timestamp, limit: usize) -> Result<EntityMail, StoreError>;
+
+    /// One page of the entities that have a state, in the order of their ids (by bytes).
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn list_entities(&self, query: &EntityQuery) -> Result<EntityPage, StoreError>;
 }
 
 /// An instance and its id's token at one moment.
@@ -150,6 +178,8 @@ pub enum Recovered {
         /// Which row, and what is wrong with it.
         why: String,
     },
+    /// Has messages in its inbox.
+    Entity(EntityId),
 }
 
 /// An activity that has no result yet.

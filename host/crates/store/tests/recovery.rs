@@ -331,7 +331,7 @@ fn crash_before_the_format_is_written_leaves_no_store() {
 fn repair_of_a_sound_store_does_nothing() {
     let folder = open_once();
     assert_eq!(repair(folder.path()).unwrap(), RepairReport::NothingToDo);
-    assert!(matches!(repair(scratch().path()), Err(StoreError::Damaged { .. })), "there is no store");
+    assert!(matches!(repair(scratch().path()), Err(StoreError::NoStore { .. })), "there is no store");
 }
 
 #[test]

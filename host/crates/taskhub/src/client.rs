@@ -56,6 +56,14 @@ pub enum ClientError {
         /// Those that there are.
         known: Vec<String>,
     },
+    /// The app has no such entity.
+    #[error("there is no entity '{name}'; {}", list_known(.known))]
+    UnknownEntity {
+        /// As asked for.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
     /// No instance has the id.
     #[error("there is no instance with ID '{0}'")]
     NotFound(InstanceId),

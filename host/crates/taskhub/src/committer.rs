@@ -1,5 +1,6 @@
 //! Group commit: one thread gathers what is to be written while the store syncs what was gathered before.
 
+use durance_durable::EntityId;
 use durance_store::{Lease, Operation, Outcome, StoreError, TaskHubStore};
 use parking_lot::Mutex;
 use std::{
@@ -12,7 +13,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc as channel, oneshot, watch};
 
 /// The most operations in one commit: bounds the memory and the length of one write.
 const OPERATIONS_MAX: usize = 2_048;
@@ -69,16 +70,20 @@ impl Drop for Waiting<'_> {
 pub(crate) struct NotCommitted;
 
 impl Committer {
-    /// Starts the thread.
+    /// Starts the thread. `woken` gets the entities that commits have sent something to.
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub(crate) fn start(store: Arc<dyn TaskHubStore>, leases: Vec<Lease>) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        store: Arc<dyn TaskHubStore>,
+        leases: Vec<Lease>,
+        woken: channel::UnboundedSender<EntityId>,
+    ) -> std::io::Result<Self> {
         let (submissions, inbox) = mpsc::channel();
         let health = Arc::new(Health { commit_began: Mutex::default(), failed: watch::Sender::new(None) });
         let of_thread = Arc::clone(&health);
         let thread = thread::Builder::new().name("durance-committer".to_owned()).spawn(move || {
-            let commit = || commit_until_closed(&*store, &leases, &inbox, &of_thread);
+            let commit = || commit_until_closed(&*store, &leases, &inbox, &of_thread, &woken);
             if panic::catch_unwind(AssertUnwindSafe(commit)).is_err() {
                 of_thread.fail(StoreError::Poisoned);
             }
@@ -151,6 +156,7 @@ fn commit_until_closed(
     leases: &[Lease],
     inbox: &mpsc::Receiver<Submission>,
     health: &Health,
+    woken: &channel::UnboundedSender<EntityId>,
 ) {
     while let Ok(first) = inbox.recv() {
         let mut operations = first.operations;
@@ -165,7 +171,11 @@ fn commit_until_closed(
         let committed = store.commit(leases, operations);
         *health.commit_began.lock() = None;
         match committed {
-            Ok(outcomes) => answer(replies, outcomes),
+            Ok(committed) => {
+                answer(replies, committed.outcomes);
+                // A hub that is being closed wakes nobody; its next opening does.
+                committed.woken.into_iter().for_each(|entity| drop(woken.send(entity)));
+            }
             Err(error) => {
                 // Nothing is known of what was written. Only a restart can find out.
                 tracing::error!(error = %error, "the store has failed; nothing is acknowledged any more");

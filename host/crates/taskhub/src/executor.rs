@@ -2,11 +2,13 @@
 
 use crate::{ActivityControl, TimerCall, TimerFunction};
 use durance_durable::{
-    ExecutionId, InstanceId, Json, ModuleHash, RuntimeState, ScheduleTask, TaskFailureDetails,
+    EntityAction, EntityId, ExecutionId, InstanceId, Json, ModuleHash, RuntimeState, ScheduleTask,
+    TaskFailureDetails, Timestamp,
 };
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use std::{fmt, sync::Arc};
+use uuid::Uuid;
 
 /// The state that an orchestrator's calls meet: shared by the engine, which begins and ends turns on it, and the
 /// executor, whose guest calls it. They never hold the lock at the same time, nor across an await.
@@ -53,6 +55,27 @@ pub trait FunctionExecutor: Send + Sync + fmt::Debug + 'static {
         let failure = TaskFailureDetails::non_retriable("UnknownFunction", message);
         Box::pin(std::future::ready(Err(failure)))
     }
+
+    /// The names of the app's entities.
+    fn entity_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether the app has an entity of this name, in any letter case.
+    fn has_entity(&self, name: &str) -> bool {
+        self.entity_names().iter().any(|known| known.to_lowercase() == name.to_lowercase())
+    }
+
+    /// Runs one operation of an entity, on the app as it is now. Nothing that it does is kept if it fails. Dropping the
+    /// future stops it.
+    ///
+    /// # Errors
+    /// The guest failed, as with an activity, or the host could not run it.
+    fn entity(&self, call: EntityCall) -> BoxFuture<'_, Result<EntityAnswer, TaskFailureDetails>> {
+        let message = format!("there is no entity '{}'", call.entity.name());
+        let failure = TaskFailureDetails::non_retriable("UnknownEntity", message);
+        Box::pin(std::future::ready(Err(failure)))
+    }
 }
 
 /// One run of an orchestrator: its guest, suspended between turns.
@@ -94,6 +117,34 @@ pub struct ActivityCall {
     /// How the attempt says that it is at work, and is told that it was cancelled. After that it has a while to end by
     /// itself, before its future is dropped.
     pub control: Arc<ActivityControl>,
+}
+
+/// One operation of an entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityCall {
+    /// Whose operation.
+    pub entity: EntityId,
+    /// Its name; compared without regard to case.
+    pub operation: Arc<str>,
+    /// Unique for each run of an operation.
+    pub operation_id: Uuid,
+    /// Its input.
+    pub input: Json,
+    /// The entity's state. None: it has none.
+    pub state: Option<Json>,
+    /// The present.
+    pub time: Timestamp,
+}
+
+/// What an operation of an entity did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntityAnswer {
+    /// The entity's state after it. None: it is deleted.
+    pub state: Option<Json>,
+    /// For the caller.
+    pub result: Json,
+    /// What is to happen when the operation is durable.
+    pub actions: Vec<EntityAction>,
 }
 
 /// The host could not run a function: not the guest's fault.

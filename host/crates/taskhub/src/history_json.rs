@@ -50,11 +50,13 @@ impl Shaper {
                 json!({ "TaskId": timer.task, "FireAt": (self.time)(timer.fire_at) })
             }
             HistoryEvent::TaskCompleted { task, result }
-            | HistoryEvent::SubOrchestrationInstanceCompleted { task, result } => {
+            | HistoryEvent::SubOrchestrationInstanceCompleted { task, result }
+            | HistoryEvent::EntityOperationCompleted { task, result } => {
                 json!({ "TaskId": task, "Result": self.value(result) })
             }
             HistoryEvent::TaskFailed { task, failure }
-            | HistoryEvent::SubOrchestrationInstanceFailed { task, failure } => {
+            | HistoryEvent::SubOrchestrationInstanceFailed { task, failure }
+            | HistoryEvent::EntityOperationFailed { task, failure } => {
                 json!({ "TaskId": task, "Reason": failure.to_string(), "Details": failure })
             }
             HistoryEvent::TimerFired { task }
@@ -78,6 +80,20 @@ impl Shaper {
                 "Reason": failure.as_ref().map(ToString::to_string), "Details": failure,
             }),
             HistoryEvent::ContinueAsNew { input } => json!({ "Input": self.value(input) }),
+            HistoryEvent::EntityOperationCalled(call) => json!({
+                "TaskId": call.task, "EntityId": call.entity.as_str(), "Operation": &*call.operation,
+                "Input": self.value(&call.input),
+            }),
+            HistoryEvent::EntityOperationSignaled(signal) => json!({
+                "EntityId": signal.entity.as_str(), "Operation": &*signal.operation,
+                "Input": self.value(&signal.input), "ScheduledTime": signal.due.map(self.time),
+            }),
+            HistoryEvent::EntityLockRequested(request) => {
+                json!({ "TaskId": request.task, "EntityIds": request.entities })
+            }
+            HistoryEvent::EntityLockGranted { task } | HistoryEvent::EntityUnlockSent { task } => {
+                json!({ "TaskId": task })
+            }
         };
         let Some(fields) = row.as_object_mut() else { return };
         fields.retain(|_, value| !value.is_null());
@@ -87,11 +103,7 @@ impl Shaper {
         if let Some(task) = event.completes() {
             self.fold_schedule(task, &mut fields);
         }
-        if let HistoryEvent::TaskScheduled(_)
-        | HistoryEvent::SubOrchestrationInstanceCreated(_)
-        | HistoryEvent::TimerCreated(_) = event
-            && let Some(task) = task_of(event)
-        {
+        if let Some(task) = task_of(event) {
             self.scheduled.insert(task, self.rows.len());
         }
         self.rows.push(Some(fields));
@@ -104,7 +116,7 @@ impl Shaper {
         if let Some(time) = scheduled.remove("Timestamp") {
             fields.insert("ScheduledTime".into(), time);
         }
-        for key in ["FunctionName", "InstanceId", "Input", "FireAt"] {
+        for key in ["FunctionName", "InstanceId", "EntityId", "EntityIds", "Operation", "Input", "FireAt"] {
             if let Some(value) = scheduled.remove(key) {
                 fields.insert(key.into(), value);
             }
@@ -121,11 +133,14 @@ impl Shaper {
     }
 }
 
+/// The task that an event schedules, if it does.
 fn task_of(event: &HistoryEvent) -> Option<TaskId> {
     match event {
         HistoryEvent::TaskScheduled(call) => Some(call.task),
         HistoryEvent::SubOrchestrationInstanceCreated(child) => Some(child.task),
         HistoryEvent::TimerCreated(timer) => Some(timer.task),
+        HistoryEvent::EntityOperationCalled(call) => Some(call.task),
+        HistoryEvent::EntityLockRequested(request) => Some(request.task),
         _ => None,
     }
 }
@@ -148,6 +163,13 @@ fn event_type(event: &HistoryEvent) -> &'static str {
         HistoryEvent::TimerCanceled { .. } => "TimerCanceled",
         HistoryEvent::ExecutionCompleted { .. } => "ExecutionCompleted",
         HistoryEvent::ContinueAsNew { .. } => "ContinueAsNew",
+        HistoryEvent::EntityOperationCalled(_) => "EntityOperationCalled",
+        HistoryEvent::EntityOperationSignaled(_) => "EntityOperationSignaled",
+        HistoryEvent::EntityOperationCompleted { .. } => "EntityOperationCompleted",
+        HistoryEvent::EntityOperationFailed { .. } => "EntityOperationFailed",
+        HistoryEvent::EntityLockRequested(_) => "EntityLockRequested",
+        HistoryEvent::EntityLockGranted { .. } => "EntityLockGranted",
+        HistoryEvent::EntityUnlockSent { .. } => "EntityUnlockSent",
         HistoryEvent::TaskCanceled { .. } => "TaskCanceled",
         HistoryEvent::EventSent(_) => "EventSent",
         HistoryEvent::OrchestrationStarted(_) => "OrchestrationStarted",

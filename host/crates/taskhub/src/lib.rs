@@ -15,6 +15,8 @@ mod clock;
 mod committer;
 mod effects;
 mod engine;
+mod entities;
+mod entity_client;
 mod executor;
 mod history_json;
 mod partition;
@@ -34,8 +36,12 @@ mod watchers;
 pub use activity_control::ActivityControl;
 pub use client::{ClientError, OrchestrationClient, StartAnswer, StartOptions};
 pub use clock::{Clock, SystemClock};
-pub use durance_store::{Holder, ListQuery, StoreError};
-pub use executor::{ActivityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress, SharedState};
+pub use durance_durable::EntityAction;
+pub use durance_store::{EntityPage, EntityQuery, Holder, ListQuery, StoreError};
+pub use executor::{
+    ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress,
+    SharedState,
+};
 pub use history_json::history_json;
 pub use replay::{Divergence, replay};
 pub use schedules::{TimerCall, TimerFunction};

@@ -12,6 +12,8 @@ pub struct TaskHubSettings {
     pub concurrent_turns: usize,
     /// Activities that run at one time. Default 512.
     pub concurrent_activities: usize,
+    /// Entities that run operations at one time. Default 128.
+    pub concurrent_entities: usize,
     /// An activity that was cancelled has this long to end by itself before it is stopped. Default 5 s.
     pub activity_grace: Duration,
     /// Client operations under way at one time; beyond it they are refused as busy. Default 4,096.
@@ -26,6 +28,7 @@ impl Default for TaskHubSettings {
             hot_instances: 2_000,
             concurrent_turns: 256,
             concurrent_activities: 512,
+            concurrent_entities: 128,
             activity_grace: Duration::from_secs(5),
             concurrent_operations: 4_096,
             commit_timeout: Duration::from_secs(60),

@@ -5,13 +5,17 @@ use crate::{
     activities::ActivityRun,
     committer::Committer,
     engine::Engine,
+    entities::wake_entities,
     partition::{Delivery, Partition},
     timers::Due,
 };
-use durance_durable::{HistoryEvent, MessageTarget, PartitionId};
+use durance_durable::{EntityId, HistoryEvent, MessageTarget, PartitionId};
 use durance_store::{OpenActivity, Operation, Outcome, Recovered, StoreError, TaskHubStore};
 use std::{sync::Arc, time::Duration};
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
 
 /// How often what was kept for a time is looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(3600);
@@ -24,6 +28,8 @@ const DRAIN_LOOK: Duration = Duration::from_millis(5);
 pub struct TaskHub {
     engine: Arc<Engine>,
     partitions: Vec<PartitionId>,
+    /// Taken by [`TaskHub::recover`].
+    woken: Option<mpsc::UnboundedReceiver<EntityId>>,
     background: JoinSet<()>,
 }
 
@@ -40,10 +46,11 @@ impl TaskHub {
     ) -> Result<Self, StoreError> {
         let leases = store.acquire("durance")?;
         let partitions: Vec<_> = leases.iter().map(|lease| lease.partition).collect();
-        let committer = Committer::start(Arc::clone(&store), leases)
+        let (wake, woken) = mpsc::unbounded_channel();
+        let committer = Committer::start(Arc::clone(&store), leases, wake)
             .map_err(|source| StoreError::Io { action: "start the committer thread".to_owned(), source })?;
         let engine = Arc::new(Engine::new(store, executor, clock, committer, settings));
-        Ok(Self { engine, partitions, background: JoinSet::new() })
+        Ok(Self { engine, partitions, woken: Some(woken), background: JoinSet::new() })
     }
 
     /// Goes on with all that waits. To be called once, when the functions can be run and before any client is given
@@ -60,6 +67,9 @@ impl TaskHub {
         self.engine.load_schedules()?;
         self.engine.go_on(waiting)?;
         self.background.spawn(Arc::clone(&self.engine).begin_schedules());
+        if let Some(woken) = self.woken.take() {
+            self.background.spawn(wake_entities(Arc::clone(&self.engine), woken));
+        }
         self.background.spawn(fire_timers(Arc::clone(&self.engine)));
         self.background.spawn(sweep(Arc::clone(&self.engine)));
         let engine = Arc::clone(&self.engine);
@@ -108,6 +118,7 @@ impl TaskHub {
 impl Engine {
     fn is_idle(&self) -> bool {
         self.activities.is_idle()
+            && self.entities.is_idle()
             && self.schedules.is_idle()
             && self.partitions.iter().all(Partition::is_idle)
     }
@@ -122,6 +133,7 @@ impl Engine {
                 Recovered::Unreadable { instance, why } => {
                     self.stuck.unreadable(instance, why, self.clock.now());
                 }
+                Recovered::Entity(entity) => self.wake_entity(entity),
             }
         }
         // Last: a message may end an instance, and then its activities and timers have to be known.
@@ -166,6 +178,7 @@ impl Engine {
                     self.run_activity(*run);
                 }
             }
+            Due::Signal(entity, _) => self.wake_entity(entity),
             Due::Timer(timer) => {
                 // Not stored: the timer is, until the turn that takes this is committed.
                 let delivery = Delivery {

@@ -1,7 +1,7 @@
 //! What is due later: durable timers, and activities that are to be tried again.
 
 use crate::activities::ActivityRun;
-use durance_durable::{ExecutionId, TaskId, Timestamp};
+use durance_durable::{EntityId, ExecutionId, TaskId, Timestamp};
 use durance_store::OpenTimer;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
@@ -14,13 +14,25 @@ pub(crate) enum Due {
     Timer(OpenTimer),
     /// Run the next attempt.
     Retry(Box<ActivityRun>),
+    /// A signal of the entity may be taken from this time on.
+    Signal(EntityId, Timestamp),
+}
+
+/// Whose a due time is. Each has one at most.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Owner {
+    Task(ExecutionId, TaskId),
+    Entity(EntityId),
 }
 
 impl Due {
-    fn key(&self) -> (Timestamp, ExecutionId, TaskId) {
+    fn key(&self) -> (Timestamp, Owner) {
         match self {
-            Self::Timer(timer) => (timer.fire_at, timer.execution, timer.task),
-            Self::Retry(run) => (run.open.due.unwrap_or_default(), run.open.execution, run.open.call.task),
+            Self::Timer(timer) => (timer.fire_at, Owner::Task(timer.execution, timer.task)),
+            Self::Retry(run) => {
+                (run.open.due.unwrap_or_default(), Owner::Task(run.open.execution, run.open.call.task))
+            }
+            Self::Signal(entity, due) => (*due, Owner::Entity(entity.clone())),
         }
     }
 }
@@ -35,21 +47,28 @@ pub(crate) struct Timers {
 
 #[derive(Debug, Default)]
 struct Agenda {
-    by_time: BTreeMap<(Timestamp, ExecutionId, TaskId), Due>,
+    by_time: BTreeMap<(Timestamp, Owner), Due>,
     by_execution: HashMap<ExecutionId, BTreeMap<TaskId, Timestamp>>,
+    by_entity: HashMap<EntityId, Timestamp>,
 }
 
 impl Timers {
     /// Notes something for later.
     pub(crate) fn add(&self, due: Due) {
         let key = due.key();
-        let (time, execution, task) = key;
         let mut agenda = self.agenda.lock();
         // One that was noted before for another time is replaced.
-        agenda.remove(execution, task);
+        agenda.remove(&key.1);
         let is_first = agenda.by_time.first_key_value().is_none_or(|(first, _)| key < *first);
+        match key.1.clone() {
+            Owner::Task(execution, task) => {
+                agenda.by_execution.entry(execution).or_default().insert(task, key.0);
+            }
+            Owner::Entity(entity) => {
+                agenda.by_entity.insert(entity, key.0);
+            }
+        }
         agenda.by_time.insert(key, due);
-        agenda.by_execution.entry(execution).or_default().insert(task, time);
         drop(agenda);
         if is_first {
             self.earlier.notify_one();
@@ -58,14 +77,14 @@ impl Timers {
 
     /// Forgets one.
     pub(crate) fn remove(&self, execution: ExecutionId, task: TaskId) {
-        self.agenda.lock().remove(execution, task);
+        self.agenda.lock().remove(&Owner::Task(execution, task));
     }
 
     /// Forgets all of an execution that is over.
     pub(crate) fn remove_all(&self, execution: ExecutionId) {
         let mut agenda = self.agenda.lock();
         for (task, time) in agenda.by_execution.remove(&execution).unwrap_or_default() {
-            agenda.by_time.remove(&(time, execution, task));
+            agenda.by_time.remove(&(time, Owner::Task(execution, task)));
         }
     }
 
@@ -73,23 +92,30 @@ impl Timers {
     pub(crate) fn take_due(&self, now: Timestamp) -> (Vec<Due>, Option<Timestamp>) {
         let mut agenda = self.agenda.lock();
         let mut taken = Vec::new();
-        while let Some((&(time, execution, task), _)) = agenda.by_time.first_key_value() {
-            if time > now {
-                return (taken, Some(time));
+        while let Some(((time, owner), _)) = agenda.by_time.first_key_value() {
+            if *time > now {
+                return (taken, Some(*time));
             }
-            taken.extend(agenda.remove(execution, task));
+            let owner = owner.clone();
+            taken.extend(agenda.remove(&owner));
         }
         (taken, None)
     }
 }
 
 impl Agenda {
-    fn remove(&mut self, execution: ExecutionId, task: TaskId) -> Option<Due> {
-        let tasks = self.by_execution.get_mut(&execution)?;
-        let time = tasks.remove(&task)?;
-        if tasks.is_empty() {
-            self.by_execution.remove(&execution);
-        }
-        self.by_time.remove(&(time, execution, task))
+    fn remove(&mut self, owner: &Owner) -> Option<Due> {
+        let time = match owner {
+            Owner::Entity(entity) => self.by_entity.remove(entity)?,
+            Owner::Task(execution, task) => {
+                let tasks = self.by_execution.get_mut(execution)?;
+                let time = tasks.remove(task)?;
+                if tasks.is_empty() {
+                    self.by_execution.remove(execution);
+                }
+                time
+            }
+        };
+        self.by_time.remove(&(time, owner.clone()))
     }
 }

@@ -4,6 +4,8 @@
 
 #[path = "engine/activities.rs"]
 mod activities;
+#[path = "engine/entities.rs"]
+mod entities;
 #[path = "engine/faults.rs"]
 mod faults;
 #[path = "engine/others.rs"]

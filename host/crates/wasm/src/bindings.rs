@@ -15,6 +15,7 @@ mod imports {
             "durance:functions/orchestration-client.suspend": async | trappable,
             "durance:functions/orchestration-client.resume": async | trappable,
             "durance:functions/orchestration-client.purge": async | trappable,
+            "durance:functions/orchestration-client.signal-entity": async | trappable,
             "durance:functions/orchestration-client.wait-for-completion": async | trappable,
             "durance:functions/orchestration-context.wait-any": async | trappable,
             "durance:functions/orchestration-context.wait-next": async | trappable,
@@ -68,5 +69,29 @@ pub(crate) type RunResult = (Result<String, types::Failure>,);
 /// Parameters and result of `run-timer`.
 pub(crate) type RunTimerParams<'a> = (&'a str, TimerInfo);
 pub(crate) type RunTimerResult = (Result<(), types::Failure>,);
+/// `entity-id`, borrowed.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct EntityRef<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) key: &'a str,
+}
+
+/// `entity-request`, borrowed.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub(crate) struct EntityRequest<'a> {
+    pub(crate) entity: EntityRef<'a>,
+    pub(crate) operation: &'a str,
+    #[component(name = "operation-id")]
+    pub(crate) operation_id: &'a str,
+    pub(crate) input: &'a str,
+    pub(crate) state: Option<&'a str>,
+    pub(crate) time: u64,
+}
+
+/// Parameters and result of `run-entity`.
+pub(crate) type RunEntityParams<'a> = (&'a str, EntityRequest<'a>);
+pub(crate) type RunEntityResult = (Result<types::EntityResponse, types::Failure>,);
 /// Result of `describe`.
 pub(crate) type DescribeResult = (String,);

@@ -8,6 +8,7 @@ use crate::{
     outbound::OutboundHooks,
     shared::Shared,
 };
+use durance_durable::EntityId;
 use durance_taskhub::ActivityCall;
 use std::{fmt, sync::Arc};
 use uuid::Uuid;
@@ -26,6 +27,7 @@ pub(crate) enum Trigger {
     Http { origin: String, route_parameters: Vec<(String, Option<String>)> },
     Activity(Box<ActivityCall>),
     Timer,
+    Entity(EntityId),
 }
 
 pub(crate) struct CallState {
@@ -72,6 +74,7 @@ impl Wasi {
         let instance_id = match trigger {
             Trigger::Http { .. } | Trigger::Timer => None,
             Trigger::Activity(call) => Some(call.instance.as_str().into()),
+            Trigger::Entity(entity) => Some(entity.as_str().into()),
         };
         let log = GuestLog::new(Arc::clone(function), instance_id, invocation_id, None, shared.log_limits());
         let hooks =
@@ -125,20 +128,20 @@ impl invocation::Host for CallState {
     fn route_parameters(&mut self) -> wasmtime::Result<Vec<(String, Option<String>)>> {
         Ok(match &self.trigger {
             Trigger::Http { route_parameters, .. } => route_parameters.clone(),
-            Trigger::Activity(_) | Trigger::Timer => Vec::new(),
+            Trigger::Activity(_) | Trigger::Timer | Trigger::Entity(_) => Vec::new(),
         })
     }
 
     fn attempt(&mut self) -> wasmtime::Result<u32> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => 1,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => 1,
             Trigger::Activity(call) => call.attempt,
         })
     }
 
     fn idempotency_key(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => None,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
             Trigger::Activity(call) => {
                 Some(format!("{}/{}/{}", call.instance, call.execution, call.call.task))
             }
@@ -147,21 +150,21 @@ impl invocation::Host for CallState {
 
     fn instance_id(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => None,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
             Trigger::Activity(call) => Some(call.instance.to_string()),
         })
     }
 
     fn generation(&mut self) -> wasmtime::Result<Option<u64>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => None,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
             Trigger::Activity(call) => Some(call.generation),
         })
     }
 
     fn is_cancelled(&mut self) -> wasmtime::Result<bool> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => false,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => false,
             Trigger::Activity(call) => call.control.is_cancelled(),
         })
     }
@@ -182,7 +185,7 @@ impl invocation::Host for CallState {
 
     fn heartbeat_details(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer => None,
+            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
             Trigger::Activity(call) => call.control.last_heartbeat().map(|json| json.as_str().to_owned()),
         })
     }

@@ -1,4 +1,4 @@
-//! The import `orchestration-client` of HTTP functions and activities.
+//! The import `orchestration-client` of functions that are no orchestrators.
 
 use crate::{
     bindings::{orchestration_client as wit, types},
@@ -6,10 +6,12 @@ use crate::{
     error::failure_for_guest,
     shared::InvalidValue,
 };
-use durance_durable::{IfExists, InstanceId, Json, RuntimeStatus, Timestamp, Token};
+use durance_durable::{
+    EntityId, EntityRecord, EntitySignal, IfExists, InstanceId, Json, RuntimeStatus, Timestamp, Token,
+};
 use durance_taskhub::{
-    ClientError, Holder, ListQuery, OrchestrationClient, OrchestrationStatus, StartAnswer, StartOptions,
-    StatusOptions, history_json,
+    ClientError, EntityQuery, Holder, ListQuery, OrchestrationClient, OrchestrationStatus, StartAnswer,
+    StartOptions, StatusOptions, history_json,
 };
 use std::time::Duration;
 use wasmtime::Result as Trappable;
@@ -20,6 +22,12 @@ const PAGE_SIZE_MAX: u32 = 1000;
 
 impl CallState {
     fn client(&self) -> Answer<OrchestrationClient> {
+        if let Trigger::Entity(_) = self.trigger {
+            // What it did would stay when the operation fails.
+            let text = "an operation of an entity cannot use the orchestration client: signal entities and start \
+                        orchestrations through its context";
+            return Err(wit::ClientError::InvalidArgument(text.to_owned()));
+        }
         let client = self.shared.client.get().cloned();
         client.ok_or_else(|| wit::ClientError::Unavailable("the host is starting".to_owned()))
     }
@@ -63,9 +71,6 @@ impl CallState {
     }
 
     fn list(&self, query: wit::InstanceQuery) -> Answer<wit::InstancePage> {
-        if !(1..=PAGE_SIZE_MAX).contains(&query.page_size) {
-            return Err(wit::ClientError::InvalidArgument(format!("page-size must be 1 to {PAGE_SIZE_MAX}")));
-        }
         let statuses = query.runtime_status.into_iter().map(status_from_guest).collect();
         let list = ListQuery {
             statuses,
@@ -73,7 +78,7 @@ impl CallState {
             created_to: query.created_time_to.map(Timestamp::from_nanos),
             id_prefix: query.instance_id_prefix,
             after: query.continuation_token.as_deref().map(instance).transpose()?,
-            page_size: query.page_size as usize,
+            page_size: page_size(query.page_size)?,
         };
         let options = StatusOptions { show_input: query.show_input, ..StatusOptions::default() };
         let page = self.client()?.list_instances(&list, options).map_err(client_error)?;
@@ -83,11 +88,52 @@ impl CallState {
         })
     }
 
+    fn signal(
+        &self,
+        entity: types::EntityId,
+        operation: String,
+        input: String,
+        at: Option<u64>,
+    ) -> Answer<(OrchestrationClient, EntitySignal)> {
+        let signal = EntitySignal {
+            entity: entity_id(&entity)?,
+            operation: operation.into(),
+            input: self.json("the operation's input", input)?,
+            due: at.map(Timestamp::from_nanos),
+        };
+        Ok((self.client()?, signal))
+    }
+
+    fn entity_state(&self, entity: types::EntityId) -> Answer<Option<String>> {
+        let record = self.client()?.read_entity(&entity_id(&entity)?).map_err(client_error)?;
+        Ok(record.and_then(|record| record.state).map(|state| state.as_str().to_owned()))
+    }
+
+    fn entity_page(&self, query: wit::EntityQuery) -> Answer<wit::EntityPage> {
+        let list = EntityQuery {
+            name: query.name,
+            last_operation_from: query.last_operation_from.map(Timestamp::from_nanos),
+            last_operation_to: query.last_operation_to.map(Timestamp::from_nanos),
+            after: query.continuation_token.as_deref().map(continuation).transpose()?,
+            page_size: page_size(query.page_size)?,
+        };
+        let page = self.client()?.list_entities(&list).map_err(client_error)?;
+        let metadata = |(entity, record): (EntityId, EntityRecord)| wit::EntityMetadata {
+            entity: types::EntityId { name: entity.name().to_owned(), key: entity.key().to_owned() },
+            last_operation_time: record.last_operation.as_nanos(),
+            state: record.state.filter(|_| query.fetch_state).map(|state| state.as_str().to_owned()),
+        };
+        Ok(wit::EntityPage {
+            entities: page.entities.into_iter().map(metadata).collect(),
+            continuation_token: page.after.map(|id| id.to_string()),
+        })
+    }
+
     fn links(&self, id: &str) -> Answer<String> {
         let instance = instance(id)?;
         let origin = match &self.trigger {
             Trigger::Http { origin, .. } => origin,
-            Trigger::Activity(_) | Trigger::Timer => &self.shared.settings.base_url,
+            Trigger::Activity(_) | Trigger::Timer | Trigger::Entity(_) => &self.shared.settings.base_url,
         };
         match self.shared.links.get() {
             Some(links) => Ok(links.links(origin, &instance).as_str().to_owned()),
@@ -182,6 +228,29 @@ impl wit::Host for CallState {
         Ok(waited.await)
     }
 
+    async fn signal_entity(
+        &mut self,
+        entity: types::EntityId,
+        operation: String,
+        input: String,
+        at: Option<u64>,
+    ) -> Trappable<Answer<()>> {
+        let signal = self.signal(entity, operation, input, at);
+        let sent = async {
+            let (client, signal) = signal?;
+            client.signal_entity(signal).await.map_err(client_error)
+        };
+        Ok(sent.await)
+    }
+
+    fn read_entity_state(&mut self, entity: types::EntityId) -> Trappable<Answer<Option<String>>> {
+        Ok(self.entity_state(entity))
+    }
+
+    fn list_entities(&mut self, query: wit::EntityQuery) -> Trappable<Answer<wit::EntityPage>> {
+        Ok(self.entity_page(query))
+    }
+
     fn check_status_links(&mut self, id: String) -> Trappable<Answer<String>> {
         Ok(self.links(&id))
     }
@@ -191,11 +260,29 @@ fn instance(id: &str) -> Answer<InstanceId> {
     InstanceId::new(id).map_err(|invalid| wit::ClientError::InvalidArgument(invalid.to_string()))
 }
 
+fn entity_id(id: &types::EntityId) -> Answer<EntityId> {
+    EntityId::new(&id.name, &id.key).map_err(|invalid| wit::ClientError::InvalidArgument(invalid.to_string()))
+}
+
+fn continuation(token: &str) -> Answer<EntityId> {
+    token.parse().map_err(|_| {
+        wit::ClientError::InvalidArgument("the continuation token is not one of this host".to_owned())
+    })
+}
+
+fn page_size(size: u32) -> Answer<usize> {
+    if (1..=PAGE_SIZE_MAX).contains(&size) {
+        return Ok(size as usize);
+    }
+    Err(wit::ClientError::InvalidArgument(format!("page-size must be 1 to {PAGE_SIZE_MAX}")))
+}
+
 fn client_error(error: ClientError) -> wit::ClientError {
     let text = error.to_string();
     match error {
         ClientError::InvalidArgument(_) => wit::ClientError::InvalidArgument(text),
         ClientError::UnknownOrchestrator { .. } => wit::ClientError::UnknownOrchestrator(text),
+        ClientError::UnknownEntity { .. } => wit::ClientError::UnknownEntity(text),
         ClientError::NotFound(_) => wit::ClientError::NotFound(text),
         ClientError::Finished { .. } | ClientError::NotFinished { .. } => wit::ClientError::WrongStatus(text),
         ClientError::IdempotencyMismatch => wit::ClientError::IdempotencyMismatch(text),

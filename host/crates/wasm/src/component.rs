@@ -2,8 +2,8 @@
 
 use crate::{
     bindings::{
-        DescribeResult, HandleHttpParams, HandleHttpResult, RunParams, RunResult, RunTimerParams,
-        RunTimerResult,
+        DescribeResult, HandleHttpParams, HandleHttpResult, RunEntityParams, RunEntityResult, RunParams,
+        RunResult, RunTimerParams, RunTimerResult,
     },
     call_state::{CallState, Trigger},
     linker::Linkers,
@@ -45,6 +45,7 @@ pub(crate) struct Exports {
     pub(crate) run_activity: Option<ComponentExportIndex>,
     pub(crate) run_orchestrator: Option<ComponentExportIndex>,
     pub(crate) run_timer: Option<ComponentExportIndex>,
+    pub(crate) run_entity: Option<ComponentExportIndex>,
 }
 
 impl ReadyComponent {
@@ -68,6 +69,7 @@ impl ReadyComponent {
             run_activity: export(FunctionKind::ActivityTrigger),
             run_orchestrator: export(FunctionKind::OrchestrationTrigger),
             run_timer: export(FunctionKind::TimerTrigger),
+            run_entity: export(FunctionKind::EntityTrigger),
         };
         Ok(Self { hash, functions, calls, orchestrators, exports })
     }
@@ -109,6 +111,7 @@ impl ReadyComponent {
             FunctionKind::ActivityTrigger => &self.exports.run_activity,
             FunctionKind::OrchestrationTrigger => &self.exports.run_orchestrator,
             FunctionKind::TimerTrigger => &self.exports.run_timer,
+            FunctionKind::EntityTrigger => &self.exports.run_entity,
         };
         if export.is_some() {
             return Ok(());
@@ -141,6 +144,10 @@ impl ReadyComponent {
             let checked = instance.get_typed_func::<RunTimerParams<'_>, RunTimerResult>(&mut *store, index);
             checked.map_err(wrong(FunctionKind::TimerTrigger))?;
         }
+        if let Some(index) = &self.exports.run_entity {
+            let checked = instance.get_typed_func::<RunEntityParams<'_>, RunEntityResult>(&mut *store, index);
+            checked.map_err(wrong(FunctionKind::EntityTrigger))?;
+        }
         Ok(())
     }
 
@@ -163,7 +170,7 @@ pub(crate) fn call_store(pre: &InstancePre<CallState>, state: CallState) -> Stor
     let settings = &store.data().shared.settings;
     let bytes_max = match store.data().trigger {
         Trigger::Http { .. } => settings.response_body_bytes_max,
-        Trigger::Activity(_) | Trigger::Timer => settings.value_bytes_max,
+        Trigger::Activity(_) | Trigger::Timer | Trigger::Entity(_) => settings.value_bytes_max,
     };
     store.set_hostcall_fuel(bytes_max.saturating_add(COPY_BYTES_EXTRA));
     store.limiter(|state: &mut CallState| -> &mut dyn ResourceLimiter { &mut state.limiter });

@@ -8,7 +8,7 @@ use crate::{
     orchestrator_state::OrchestratorState,
 };
 use durance_durable::{
-    ActivityOptions, ContinueAsNew, GuestFault, Json, RetryPolicy, RuntimeState, TaskId, Timestamp,
+    ActivityOptions, ContinueAsNew, EntityId, GuestFault, Json, RetryPolicy, RuntimeState, TaskId, Timestamp,
 };
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 use wasmtime::Result;
@@ -44,6 +44,10 @@ impl OrchestratorState {
 /// A fault of the orchestrator stops it.
 fn stop(fault: GuestFault) -> wasmtime::Error {
     GuestStop::Fault(fault).into()
+}
+
+fn entity_id(id: &types::EntityId) -> Result<EntityId, GuestStop> {
+    EntityId::new(&id.name, &id.key).map_err(|invalid| GuestStop::InvalidArgument(invalid.to_string()))
 }
 
 fn retry_policy(policy: wit::RetryPolicy) -> RetryPolicy {
@@ -138,6 +142,34 @@ impl wit::Host for OrchestratorState {
     fn wait_for_external_event(&mut self, name: String) -> Result<u32> {
         let task = self.context()?.wait_for_external_event(&name).map_err(stop)?;
         Ok(task.0)
+    }
+
+    fn call_entity(&mut self, entity: types::EntityId, operation: String, input: String) -> Result<u32> {
+        let input = self.json("the input of an operation", input)?;
+        let task = self.context()?.call_entity(entity_id(&entity)?, &operation, input).map_err(stop)?;
+        Ok(task.0)
+    }
+
+    fn signal_entity(
+        &mut self,
+        entity: types::EntityId,
+        operation: String,
+        input: String,
+        at: Option<u64>,
+    ) -> Result<()> {
+        let input = self.json("the input of an operation", input)?;
+        let (entity, due) = (entity_id(&entity)?, at.map(Timestamp::from_nanos));
+        self.context()?.signal_entity(entity, &operation, input, due).map_err(stop)
+    }
+
+    fn lock_entities(&mut self, entities: Vec<types::EntityId>) -> Result<u32> {
+        let entities = entities.iter().map(entity_id).collect::<Result<_, _>>()?;
+        let task = self.context()?.lock_entities(entities).map_err(stop)?;
+        Ok(task.0)
+    }
+
+    fn release_locks(&mut self, task: u32) -> Result<()> {
+        self.context()?.release_locks(TaskId(task)).map_err(stop)
     }
 
     fn cancel_task(&mut self, task: u32) -> Result<()> {

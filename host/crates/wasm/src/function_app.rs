@@ -6,7 +6,7 @@ use crate::{
     component::ReadyComponent,
     component_store::ComponentStore,
     engine::Engine,
-    http_function,
+    entity_function, http_function,
     orchestrator_run::{OrchestratorHost, WasmOrchestratorRun},
     shared::Shared,
     timer_function,
@@ -14,8 +14,8 @@ use crate::{
 use bytes::Bytes;
 use durance_durable::{Json, ModuleHash, TaskFailureDetails};
 use durance_taskhub::{
-    ActivityCall, ExecutorError, FunctionExecutor, OrchestrationClient, OrchestratorRun, SharedState,
-    TimerCall, TimerFunction,
+    ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestrationClient,
+    OrchestratorRun, SharedState, TimerCall, TimerFunction,
 };
 use futures_util::future::BoxFuture;
 use std::{
@@ -198,12 +198,32 @@ impl FunctionApp {
     }
 
     fn unknown_activity(&self, name: &str) -> TaskFailureDetails {
-        let known = match self.names(FunctionKind::ActivityTrigger) {
-            names if names.is_empty() => "this app has none".to_owned(),
-            names => format!("this app has {}", names.join(", ")),
-        };
+        let known = self.list_known(FunctionKind::ActivityTrigger);
         let message = format!("there is no activity '{name}'; {known}");
         TaskFailureDetails::non_retriable("UnknownActivity", message)
+    }
+
+    fn list_known(&self, kind: FunctionKind) -> String {
+        match self.names(kind) {
+            names if names.is_empty() => "this app has none".to_owned(),
+            names => format!("this app has {}", names.join(", ")),
+        }
+    }
+
+    /// Entities share the places and the time-out of activities.
+    async fn run_entity(&self, call: EntityCall) -> Result<EntityAnswer, TaskFailureDetails> {
+        let Some(function) = self.function(FunctionKind::EntityTrigger, call.entity.name()) else {
+            let known = self.list_known(FunctionKind::EntityTrigger);
+            let message = format!("there is no entity '{}'; {known}", call.entity.name());
+            return Err(TaskFailureDetails::non_retriable("UnknownEntity", message));
+        };
+        let _slot = self.activities.acquire().await.expect("this semaphore is never closed");
+        let timeout = self.shared.settings.activity_timeout;
+        let run = entity_function::run(&self.shared, &function.component, Arc::clone(&function.name), call);
+        tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| {
+            let message = format!("the operation did not end within {} s", timeout.as_secs_f64());
+            Err(TaskFailureDetails::new("Timeout", message))
+        })
     }
 
     async fn run_activity(&self, call: ActivityCall) -> Result<Json, TaskFailureDetails> {
@@ -246,6 +266,18 @@ impl FunctionExecutor for FunctionApp {
 
     fn activity(&self, call: ActivityCall) -> BoxFuture<'_, Result<Json, TaskFailureDetails>> {
         Box::pin(self.run_activity(call))
+    }
+
+    fn entity_names(&self) -> Vec<String> {
+        self.names(FunctionKind::EntityTrigger)
+    }
+
+    fn has_entity(&self, name: &str) -> bool {
+        self.function(FunctionKind::EntityTrigger, name).is_some()
+    }
+
+    fn entity(&self, call: EntityCall) -> BoxFuture<'_, Result<EntityAnswer, TaskFailureDetails>> {
+        Box::pin(self.run_entity(call))
     }
 
     fn timer_functions(&self) -> Vec<TimerFunction> {

@@ -18,6 +18,7 @@ mod component;
 mod component_store;
 mod context_binding;
 mod engine;
+mod entity_function;
 mod error;
 mod function_app;
 mod guest_log;

@@ -81,6 +81,8 @@ pub enum FunctionKind {
     OrchestrationTrigger,
     /// A time.
     TimerTrigger,
+    /// An operation of an entity.
+    EntityTrigger,
 }
 
 /// Who may call an HTTP function.
@@ -98,8 +100,13 @@ pub enum AuthLevel {
 
 impl FunctionKind {
     /// Every kind.
-    pub const ALL: [Self; 4] =
-        [Self::HttpTrigger, Self::ActivityTrigger, Self::OrchestrationTrigger, Self::TimerTrigger];
+    pub const ALL: [Self; 5] = [
+        Self::HttpTrigger,
+        Self::ActivityTrigger,
+        Self::OrchestrationTrigger,
+        Self::TimerTrigger,
+        Self::EntityTrigger,
+    ];
 
     /// The export of a component that runs functions of this kind.
     #[must_use]
@@ -109,6 +116,7 @@ impl FunctionKind {
             Self::ActivityTrigger => "run-activity",
             Self::OrchestrationTrigger => "run-orchestrator",
             Self::TimerTrigger => "run-timer",
+            Self::EntityTrigger => "run-entity",
         }
     }
 
@@ -120,6 +128,7 @@ impl FunctionKind {
             Self::ActivityTrigger => "activityTrigger",
             Self::OrchestrationTrigger => "orchestrationTrigger",
             Self::TimerTrigger => "timerTrigger",
+            Self::EntityTrigger => "entityTrigger",
         }
     }
 }

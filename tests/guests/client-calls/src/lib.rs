@@ -1,7 +1,7 @@
 //! The orchestration client, call by call, over HTTP.
 
 use durance_sdk::prelude::*;
-use durance_sdk::{InstanceQuery, OrchestrationStatus};
+use durance_sdk::{EntityQuery, InstanceQuery, OrchestrationStatus};
 
 /// `POST client/{operation}/{instanceId}`: the body is the event's data; `?name=` is the event's name or the orchestrator's.
 #[http_trigger(
@@ -95,4 +95,38 @@ fn summary(status: &OrchestrationStatus) -> Result<Value> {
         "customStatus": status.read_custom_status::<Value>()?,
         "failure": status.failure.as_ref().map(|failure| &failure.message),
     }))
+}
+
+/// `POST entity-client/{operation}/{key}` on entities `Fragile`: the body is the input, `?name=` the operation's name.
+#[http_trigger(
+    name = "EntityClientCall",
+    auth = "anonymous",
+    methods("post"),
+    route = "entity-client/{operation}/{key}"
+)]
+fn entity_client_call(request: Request, client: OrchestrationClient) -> Result<Response> {
+    let key = request.param("key").unwrap_or_default();
+    let entity = EntityId::new(request.query("of").as_deref().unwrap_or("Fragile"), key);
+    let name = request.query("name").unwrap_or_default();
+    match request.param("operation").unwrap_or_default() {
+        "signal" => client.signal_entity(entity, &name, request.json::<RawJson>()?)?,
+        "state" => return Response::json(&client.read_entity_state::<Value>(entity)?),
+        _ => return list_entities(&client),
+    }
+    Ok(Response::new(204))
+}
+
+/// The keys and states of every entity `Fragile`, one a page.
+fn list_entities(client: &OrchestrationClient) -> Result<Response> {
+    let name = Some("Fragile".to_owned());
+    let mut query = EntityQuery { name, fetch_state: true, page_size: 1, ..EntityQuery::default() };
+    let mut found = Vec::new();
+    loop {
+        let page = client.list_entities(&query)?;
+        found.extend(page.entities.into_iter().map(|one| (one.entity.key, one.state)));
+        query.continuation_token = page.continuation_token;
+        if query.continuation_token.is_none() {
+            return Response::json(&found);
+        }
+    }
 }

@@ -7,7 +7,7 @@ mod bindings;
 use bindings::durance::functions::orchestration_context::{
     ActivityOptions, call_activity, take_result, wait_any, wait_for_external_event,
 };
-use bindings::{Failure, Guest, HttpRequest, HttpResponse, Json, TimerInfo};
+use bindings::{EntityRequest, EntityResponse, Failure, Guest, HttpRequest, HttpResponse, Json, TimerInfo};
 
 const NOT_JSON: &str = "{ this is not JSON";
 const NO_OPTIONS: ActivityOptions =
@@ -64,6 +64,10 @@ impl Guest for Raw {
 
     fn run_timer(_function: String, _timer: TimerInfo) -> Result<(), Failure> {
         unreachable!("this component has no timer-triggered function")
+    }
+
+    fn run_entity(_function: String, _request: EntityRequest) -> Result<EntityResponse, Failure> {
+        unreachable!("this component has no entity")
     }
 }
 

@@ -41,6 +41,7 @@ impl RuntimeState {
         retry: Option<RetryPolicy>,
     ) -> Result<TaskId, GuestFault> {
         self.check_name("a sub-orchestrator", name)?;
+        self.check_outside_critical_section("call a sub-orchestrator")?;
         self.check_policy(retry.as_ref())?;
         let task = self.next_task()?;
         let instance = self.instance_to_start(task, instance)?;
@@ -127,7 +128,8 @@ impl RuntimeState {
     }
 
     /// Gives up a task: a timer is deleted, an activity is told and stopped, a waiter takes no event and gives back one
-    /// that it was given. A sub-orchestration goes on, but its end is of no account, and it is not started again.
+    /// that it was given, locks are released. A sub-orchestration goes on, but its end is of no account, and it is not
+    /// started again.
     ///
     /// # Errors
     /// No such task, or the history does not allow it.
@@ -142,8 +144,10 @@ impl RuntimeState {
             }
             Task::Done { kind, order, result } => {
                 self.wait_set.forget_done(order);
-                if let (TaskKind::Event(name), Ok(input)) = (kind, result) {
-                    self.give_back(name, order, input);
+                match (kind, result) {
+                    (TaskKind::Lock, _) => return self.release_locks(task),
+                    (TaskKind::Event(name), Ok(input)) => self.give_back(name, order, input),
+                    _ => {}
                 }
                 Ok(())
             }
@@ -164,7 +168,8 @@ impl RuntimeState {
                 Ok(())
             }
             TaskKind::Activity => self.ask(HistoryEvent::TaskCanceled { task }),
-            TaskKind::SubOrchestration => Ok(()),
+            TaskKind::Lock => self.release_locks(task),
+            TaskKind::SubOrchestration | TaskKind::EntityCall => Ok(()),
         }
     }
 
@@ -250,7 +255,7 @@ impl RuntimeState {
         self.execution.derive_uuid(self.guids)
     }
 
-    fn check_name(&mut self, what: &str, name: &str) -> Result<(), GuestFault> {
+    pub(super) fn check_name(&mut self, what: &str, name: &str) -> Result<(), GuestFault> {
         let wrong = match name.len() {
             0 => format!("the name of {what} must not be empty"),
             1..=NAME_BYTES_MAX => return Ok(()),

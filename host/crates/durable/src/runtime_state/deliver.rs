@@ -22,14 +22,14 @@ impl RuntimeState {
                 true
             }
             HistoryEvent::TaskCompleted { task, result }
-            | HistoryEvent::SubOrchestrationInstanceCompleted { task, result } => {
-                self.complete(task, Ok(result))
-            }
+            | HistoryEvent::SubOrchestrationInstanceCompleted { task, result }
+            | HistoryEvent::EntityOperationCompleted { task, result } => self.complete(task, Ok(result)),
             HistoryEvent::TaskFailed { task, failure }
-            | HistoryEvent::SubOrchestrationInstanceFailed { task, failure } => {
-                self.complete(task, Err(failure))
+            | HistoryEvent::SubOrchestrationInstanceFailed { task, failure }
+            | HistoryEvent::EntityOperationFailed { task, failure } => self.complete(task, Err(failure)),
+            HistoryEvent::TimerFired { task } | HistoryEvent::EntityLockGranted { task } => {
+                self.complete(task, Ok(Json::null()))
             }
-            HistoryEvent::TimerFired { task } => self.complete(task, Ok(Json::null())),
             _ => false,
         }
     }

@@ -10,6 +10,7 @@
 mod calls;
 mod deliver;
 mod end;
+mod entities;
 mod plan;
 mod replay;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::{
     TaskId, Timestamp, Turn,
 };
 pub use end::Outcome;
+use entities::CriticalSection;
 use plan::Plan;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -81,6 +83,9 @@ pub enum GuestFault {
     /// An argument breaks its rules.
     #[error("{0}")]
     InvalidArgument(String),
+    /// What is called is not allowed between the request for locks and their release.
+    #[error("{0}")]
+    LockingRules(String),
 }
 
 impl GuestFault {
@@ -89,6 +94,7 @@ impl GuestFault {
     pub fn failure(&self) -> TaskFailureDetails {
         let error_type = match self {
             Self::NonDeterminism(_) => "NonDeterministicOrchestration",
+            Self::LockingRules(_) => "LockingRulesViolation",
             _ => "InvalidOrchestratorCall",
         };
         TaskFailureDetails::non_retriable(error_type, self.to_string())
@@ -164,6 +170,7 @@ pub struct RuntimeState {
     suspended: bool,
     /// What came while suspended.
     held: VecDeque<HistoryEvent>,
+    critical_section: Option<CriticalSection>,
     guids: u64,
     /// Bytes of what the present live turn has asked for.
     turn_bytes: usize,
@@ -194,6 +201,9 @@ enum TaskKind {
     Activity,
     SubOrchestration,
     Timer,
+    EntityCall,
+    /// The locks of a critical section.
+    Lock,
     /// An external event, by name as the waiter gave it.
     Event(Arc<str>),
 }
@@ -231,6 +241,7 @@ impl RuntimeState {
             waiters: BTreeMap::new(),
             suspended: false,
             held: VecDeque::new(),
+            critical_section: None,
             guids: 0,
             turn_bytes: 0,
             custom_status: instance.custom_status.clone(),

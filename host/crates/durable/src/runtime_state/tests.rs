@@ -5,6 +5,7 @@ use crate::{
 };
 use uuid::Uuid;
 
+mod entities;
 mod external_events;
 mod others;
 mod steps;

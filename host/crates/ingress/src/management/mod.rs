@@ -3,6 +3,7 @@
 //! Paths, fields and status codes are the model's. It is strict where the model guesses: an unknown query parameter or
 //! value is an error, and nothing is deleted that is not over.
 
+mod entities;
 mod operation;
 mod read;
 mod schedules;
@@ -58,6 +59,10 @@ impl ManagementApi {
                 self.start(request, &query, start::Start { function, instance, input }).await
             }
             Operation::Schedules(operation) => self.schedules(request, &query, operation, body).await,
+            Operation::Entities(operation) => {
+                let body = self.body_limits.read(body).await?;
+                self.entities(&request.parts.headers, &query, operation, body).await
+            }
             Operation::List => self.list(&request.parts.headers, &query),
             Operation::Instance(instance, InstanceOperation::RaiseEvent(event)) => {
                 let data = parse_json(&self.body_limits.read(body).await?)?;

@@ -1,5 +1,6 @@
 //! Which operation a method and a path ask for.
 
+use super::entities::EntityOperation;
 use super::schedules::ScheduleOperation;
 use crate::problem::Problem;
 use durance_durable::InstanceId;
@@ -18,6 +19,7 @@ pub(crate) enum Operation {
     List,
     Instance(InstanceId, InstanceOperation),
     Schedules(ScheduleOperation),
+    Entities(EntityOperation),
 }
 
 /// An operation on one instance: what its links open.
@@ -56,7 +58,9 @@ impl Operation {
                 only_post(method, path)?;
                 Err(Problem::not_offered("makeprimary: one host drives the whole task hub"))
             }
-            [collection, ..] if is(collection, "entities") => Err(Problem::not_offered("entities")),
+            [collection, id @ ..] if is(collection, "entities") => {
+                EntityOperation::of(method, path, id).map(Self::Entities)
+            }
             _ => Err(Problem::no_such_path(path)),
         }
     }
@@ -104,7 +108,7 @@ impl Operation {
         match self {
             Self::Instance(instance, _) => Some(instance),
             // No link starts anything.
-            Self::Start { .. } | Self::List | Self::Schedules(_) => None,
+            Self::Start { .. } | Self::List | Self::Schedules(_) | Self::Entities(_) => None,
         }
     }
 
@@ -115,6 +119,7 @@ impl Operation {
             Self::List => {
                 &["createdTimeFrom", "createdTimeTo", "runtimeStatus", "instanceIdPrefix", "showInput", "top"]
             }
+            Self::Entities(operation) => operation.parameters(),
             Self::Instance(_, InstanceOperation::Status) => &[
                 "showHistory",
                 "showHistoryOutput",
@@ -146,10 +151,12 @@ pub(super) fn only_post(method: &Method, path: &str) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use durance_durable::EntityId;
 
     #[test]
     fn paths_and_methods_name_operations() {
         let on = |operation| Operation::Instance(InstanceId::new("a b").unwrap(), operation);
+        let entity = |key: &str| EntityId::new("counter", key).unwrap();
         let start = |instance: Option<&str>| Operation::Start {
             function: "F".to_owned(),
             instance: instance.map(|id| InstanceId::new(id).unwrap()),
@@ -191,7 +198,19 @@ mod tests {
             ("POST", "/instances/a%20b/dance", Err(404)),
             ("POST", "/makeprimary", Err(501)),
             ("GET", "/makeprimary", Err(405)),
-            ("GET", "/entities/counter/1", Err(501)),
+            ("GET", "/entities", Ok(Operation::Entities(EntityOperation::List(None)))),
+            (
+                "GET",
+                "/entities/Counter/",
+                Ok(Operation::Entities(EntityOperation::List(Some("Counter".to_owned())))),
+            ),
+            ("POST", "/entities/Counter", Err(405)),
+            ("GET", "/Entities/Counter/A%20b", Ok(Operation::Entities(EntityOperation::Read(entity("A b"))))),
+            ("POST", "/entities/counter/$", Ok(Operation::Entities(EntityOperation::Signal(entity(""))))),
+            ("DELETE", "/entities/counter/$", Ok(Operation::Entities(EntityOperation::Delete(entity(""))))),
+            ("PUT", "/entities/counter/1", Err(405)),
+            ("GET", "/entities/coun@ter/1", Err(400)),
+            ("GET", "/entities/counter/1/2", Err(404)),
             ("GET", "/", Err(404)),
             ("GET", "", Err(404)),
         ];

@@ -115,6 +115,11 @@ pub(super) fn precise(time: Timestamp) -> String {
     time.to_calendar().to_string()
 }
 
+/// With as many digits of the second as there are.
+pub(super) fn precisely<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&precise(*time))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

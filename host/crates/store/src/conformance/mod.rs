@@ -3,10 +3,12 @@
 //! [`conformance_tests!`](crate::conformance_tests) makes a test of each.
 
 pub mod continue_as_new;
+pub mod entities;
 pub mod idempotency;
 pub mod inbox;
 pub mod leases;
 pub mod list;
+pub mod locks;
 pub mod purge;
 pub mod schedule;
 pub mod start;
@@ -106,6 +108,23 @@ macro_rules! conformance_tests {
                 list_is_in_the_order_of_ids_page_by_page,
                 list_filters_by_status_time_and_prefix,
             ]);
+            $crate::conformance_tests!(@theme $make, entities: [
+                signals_wait_in_order_until_a_turn_takes_them,
+                whoever_sends_wakes_the_entity,
+                turn_of_an_entity_writes_all_together,
+                turn_of_an_entity_on_another_version_changes_nothing,
+                entity_without_state_and_messages_leaves_nothing,
+                scheduled_signal_is_not_taken_before_it_is_due,
+                entities_are_listed_page_by_page,
+            ]);
+            $crate::conformance_tests!(@theme $make, locks: [
+                locks_are_taken_one_after_the_other_and_then_granted,
+                locked_entity_serves_its_holder_only,
+                end_of_the_holder_frees_its_locks_in_the_same_commit,
+                request_of_one_that_is_over_locks_nothing,
+                turn_that_does_not_know_of_a_release_is_stale,
+                any_order_of_steps_excludes_and_ends,
+            ]);
             $crate::conformance_tests!(@theme $make, leases: [
                 owner_gets_every_partition,
                 commit_with_another_epoch_writes_nothing,
@@ -142,7 +161,7 @@ impl<'a> Driver<'a> {
 
     /// Commits what must be committed.
     pub fn commit(&self, operations: Vec<Operation>) -> Vec<Outcome> {
-        self.store.commit(&self.leases, operations).expect("the owner can commit")
+        self.store.commit(&self.leases, operations).expect("the owner can commit").outcomes
     }
 
     fn commit_one(&self, operation: Operation) -> Outcome {

@@ -1,14 +1,14 @@
 //! Opening a hub, and deciding the operations of a commit.
 
 use super::{
-    Key, Rows, Table, Transaction, WriteBatch, codec, keys, purge, retry, schedule, send, start,
+    Key, Rows, Table, Transaction, WriteBatch, codec, entities, keys, purge, retry, schedule, send, start,
     stored::{Counters, Opening, Tombstone},
     sweep,
     transaction::read,
     turn,
 };
-use crate::{Fence, Operation, Outcome, StoreError};
-use durance_durable::{PartitionId, Token};
+use crate::{Committed, Fence, Operation, Outcome, StoreError};
+use durance_durable::{EntityId, PartitionId, Token};
 
 /// Opens a hub, and creates it if there is none: a new epoch, and a new token for all ids that are not in use.
 ///
@@ -41,7 +41,7 @@ pub(crate) fn decide(
     rows: &dyn Rows,
     fence: &Fence,
     operations: Vec<Operation>,
-) -> Result<(Vec<Outcome>, Option<WriteBatch>), StoreError> {
+) -> Result<(Committed, Option<WriteBatch>), StoreError> {
     let mut transaction = Transaction::begin(rows)?;
     let mut outcomes = Vec::with_capacity(operations.len());
     for operation in operations {
@@ -53,7 +53,8 @@ pub(crate) fn decide(
             outcome => outcome?,
         });
     }
-    Ok((outcomes, transaction.into_batch()))
+    let woken = transaction.take_woken();
+    Ok((Committed { outcomes, woken }, transaction.into_batch()))
 }
 
 fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> Result<Outcome, StoreError> {
@@ -64,12 +65,18 @@ fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> Result<Outc
         Operation::Retry(task) => Outcome::Retry { applied: retry::apply(transaction, &task)? },
         Operation::Purge(instance) => Outcome::Purge(purge::apply(transaction, &instance)?),
         Operation::Schedule(write) => Outcome::Schedule(schedule::apply(transaction, write)?),
+        Operation::SignalEntity(signal) => {
+            transaction.signal(signal);
+            Outcome::SignalEntity
+        }
+        Operation::EntityTurn(turn) => Outcome::EntityTurn(entities::turn(transaction, turn)?),
         Operation::Sweep { now } => Outcome::Sweep { deleted: sweep::apply(transaction, now)? },
     })
 }
 
 /// The partition whose owner alone may do this.
 fn driven_partition(transaction: &Transaction<'_>, operation: &Operation) -> Option<PartitionId> {
+    let entity_partition = |entity: &EntityId| entity.partition(transaction.opening().partition_count);
     let instance = match operation {
         Operation::Start(request) => &request.instance,
         Operation::Turn(write) => &write.commit.instance,
@@ -77,6 +84,8 @@ fn driven_partition(transaction: &Transaction<'_>, operation: &Operation) -> Opt
         Operation::Retry(task) => &task.instance,
         Operation::Purge(instance) => instance,
         Operation::Schedule(write) => return Some(write.id.partition(transaction.opening().partition_count)),
+        Operation::SignalEntity(signal) => return Some(entity_partition(&signal.entity)),
+        Operation::EntityTurn(turn) => return Some(entity_partition(&turn.entity)),
         Operation::Sweep { .. } => return None,
     };
     Some(transaction.partition(instance))

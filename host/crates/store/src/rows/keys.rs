@@ -4,8 +4,8 @@
 //! zero byte, which no id contains: no id's keys begin with those of another.
 
 use super::Table;
-use crate::StoreError;
-use durance_durable::{ExecutionId, InstanceId, PartitionId, ScheduleId, TaskId, Timestamp};
+use crate::{Lane, MailPlace, StoreError};
+use durance_durable::{EntityId, ExecutionId, InstanceId, PartitionId, ScheduleId, TaskId, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -91,6 +91,29 @@ pub(super) fn task(partition: PartitionId, id: &InstanceId, execution: Execution
     Key::new(Table::Tasks, &[&tasks.bytes, execution.0.as_bytes(), &task.0.to_be_bytes()])
 }
 
+pub(super) fn entity(id: &EntityId) -> Key {
+    Key::new(Table::Entities, &[id.as_str().as_bytes()])
+}
+
+/// The beginning of the keys of an entity's messages.
+pub(super) fn entity_inbox(partition: PartitionId, id: &EntityId) -> Key {
+    Key::new(Table::EntityInbox, &[&partition.0.to_be_bytes(), id.as_str().as_bytes(), &[END_OF_ID]])
+}
+
+pub(super) fn entity_lane(partition: PartitionId, id: &EntityId, lane: Lane) -> Key {
+    Key::new(Table::EntityInbox, &[&entity_inbox(partition, id).bytes, &[lane as u8]])
+}
+
+pub(super) fn entity_message(partition: PartitionId, id: &EntityId, place: MailPlace) -> Key {
+    let MailPlace { lane, due, sequence } = place;
+    let lane = entity_lane(partition, id, lane);
+    Key::new(Table::EntityInbox, &[&lane.bytes, &due.as_nanos().to_be_bytes(), &sequence.to_be_bytes()])
+}
+
+pub(super) fn critical_section(execution: ExecutionId) -> Key {
+    Key::new(Table::CriticalSections, &[execution.0.as_bytes()])
+}
+
 /// Of fixed length, however long the caller's key is.
 pub(super) fn idempotency(key: &str) -> Key {
     Key::new(Table::Idempotency, &[&Sha256::digest(key.as_bytes())])
@@ -134,11 +157,38 @@ pub(super) fn read_expiry(key: &[u8]) -> Result<(Timestamp, Key), StoreError> {
     Ok((Timestamp::from_nanos(u64::from_be_bytes(*time)), Key::new(Table::Idempotency, &[digest])))
 }
 
+/// The id that is a whole key.
+pub(super) fn read_entity(table: Table, key: &[u8]) -> Result<EntityId, StoreError> {
+    let text = std::str::from_utf8(key).map_err(|_| misshapen(table))?;
+    text.parse().map_err(|_| misshapen(table))
+}
+
+/// The entity of a message's key.
+pub(super) fn read_receiver(key: &[u8]) -> Result<EntityId, StoreError> {
+    let (id, _place) = split_in_partition(Table::EntityInbox, key)?;
+    read_entity(Table::EntityInbox, id)
+}
+
+/// The place of a message's key, which begins with that of its lane.
+pub(super) fn read_place(lane: Lane, lane_key: &Key, key: &[u8]) -> Result<MailPlace, StoreError> {
+    let place = key.get(lane_key.bytes.len()..).and_then(|place| place.split_first_chunk());
+    let (due, sequence) = place.ok_or_else(|| misshapen(Table::EntityInbox))?;
+    let sequence = sequence.try_into().map_err(|_| misshapen(Table::EntityInbox))?;
+    let due = Timestamp::from_nanos(u64::from_be_bytes(*due));
+    Ok(MailPlace { lane, due, sequence: u64::from_be_bytes(sequence) })
+}
+
 fn read_of_instance(table: Table, key: &[u8]) -> Result<(InstanceId, &[u8]), StoreError> {
+    let (id, rest) = split_in_partition(table, key)?;
+    Ok((read_instance(table, id)?, rest))
+}
+
+/// The id in a key that begins with a partition, and what comes after it.
+fn split_in_partition(table: Table, key: &[u8]) -> Result<(&[u8], &[u8]), StoreError> {
     let (_partition, rest) = key.split_first_chunk::<2>().ok_or_else(|| misshapen(table))?;
     let end = rest.iter().position(|byte| *byte == END_OF_ID).ok_or_else(|| misshapen(table))?;
     let (id, rest) = rest.split_at(end);
-    Ok((read_instance(table, id)?, rest.get(1..).unwrap_or_default()))
+    Ok((id, rest.get(1..).unwrap_or_default()))
 }
 
 fn misshapen(table: Table) -> StoreError {

@@ -110,6 +110,7 @@ impl Transaction<'_> {
         record: &mut InstanceRecord,
     ) -> Result<Option<Message>, StoreError> {
         record.token = self.next_token();
+        self.release_locks(record.execution)?;
         let partition = self.partition(id);
         self.delete_under(&keys::of_instance(Table::Tasks, partition, id))?;
         self.delete_under(&keys::of_instance(Table::Inbox, partition, id))?;
@@ -126,11 +127,21 @@ impl Transaction<'_> {
         parent: &Parent,
         event: HistoryEvent,
     ) -> Result<Option<Message>, StoreError> {
-        let record = self.record(&parent.instance)?;
+        self.tell_execution(&parent.instance, parent.execution, event)
+    }
+
+    /// Sends an execution the result of a task, if it is still at work.
+    pub(super) fn tell_execution(
+        &mut self,
+        instance: &InstanceId,
+        execution: ExecutionId,
+        event: HistoryEvent,
+    ) -> Result<Option<Message>, StoreError> {
+        let record = self.record(instance)?;
         let waits =
-            record.is_some_and(|record| record.execution == parent.execution && !record.status.is_finished());
-        let target = MessageTarget::Execution(parent.execution);
-        Ok(waits.then(|| self.send(parent.instance.clone(), target, event)))
+            record.is_some_and(|record| record.execution == execution && !record.status.is_finished());
+        let target = MessageTarget::Execution(execution);
+        Ok(waits.then(|| self.send(instance.clone(), target, event)))
     }
 
     /// Keeps a finished run as a previous generation of its id, and forgets those that are too old.

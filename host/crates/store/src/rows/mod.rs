@@ -6,6 +6,7 @@
 //! *Invariant:* nothing here writes, syncs or locks.
 
 mod codec;
+mod entities;
 mod hub;
 pub(crate) mod keys;
 mod lifecycle;
@@ -59,6 +60,12 @@ pub(crate) enum Table {
     Tombstones = 9,
     /// `ScheduleRecord` by schedule id.
     Schedules = 20,
+    /// `EntityRecord` by entity id.
+    Entities = 10,
+    /// `EntityMessage` by partition, entity id and place.
+    EntityInbox = 11,
+    /// [`stored::CriticalSection`] by execution id.
+    CriticalSections = 12,
 }
 
 impl Table {
@@ -76,6 +83,9 @@ impl Table {
             Self::IdempotencyExpiry => "idempotency expiry",
             Self::Tombstones => "tombstones",
             Self::Schedules => "schedules",
+            Self::Entities => "entities",
+            Self::EntityInbox => "entity inbox",
+            Self::CriticalSections => "critical sections",
         }
     }
 }

@@ -5,10 +5,13 @@ use super::{
     stored::{OpenTask, StoredMessage, Tombstone},
     transaction::{read, read_opening},
 };
-use crate::{ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError, TaskHubView};
+use crate::{
+    EntityMail, EntityPage, EntityQuery, Lane, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered,
+    Snapshot, StoreError, TaskHubView,
+};
 use durance_durable::{
-    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, PartitionId, ScheduleId,
-    ScheduleRecord, ScheduleTask, TaskId, Timestamp, Turn,
+    EntityId, EntityRecord, ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message,
+    PartitionId, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Turn,
 };
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, ops::ControlFlow};
@@ -50,9 +53,7 @@ impl TaskHubView for Reader<'_> {
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         let prefix = query.id_prefix.as_deref().unwrap_or_default();
-        // The key that follows an id is the id and a zero byte.
-        let after =
-            query.after.as_ref().map(|id| [id.as_str().as_bytes(), &[0]].concat()).unwrap_or_default();
+        let after = query.after.as_ref().map(|id| following(id.as_str())).unwrap_or_default();
         let from = after.as_slice().max(prefix.as_bytes());
         let mut page = ListPage::default();
         self.0.scan(&Key::new(Table::Instances, &[prefix.as_bytes()]), from, &mut |key, value| {
@@ -77,6 +78,42 @@ impl TaskHubView for Reader<'_> {
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(found)
+    }
+
+    fn entity(&self, id: &EntityId) -> Result<Option<EntityRecord>, StoreError> {
+        read(&*self.0, &keys::entity(id))
+    }
+
+    fn entity_mail(&self, id: &EntityId, now: Timestamp, limit: usize) -> Result<EntityMail, StoreError> {
+        let is_locked = self.entity(id)?.is_some_and(|record| record.lock.is_some());
+        let mut taking = Taking { now, limit, mail: EntityMail::default() };
+        self.read_lane(id, Lane::Holder, &mut taking)?;
+        if !is_locked {
+            self.read_lane(id, Lane::Scheduled, &mut taking)?;
+            self.read_lane(id, Lane::Queue, &mut taking)?;
+        }
+        Ok(taking.mail)
+    }
+
+    fn list_entities(&self, query: &EntityQuery) -> Result<EntityPage, StoreError> {
+        let prefix = query.name.as_ref().map(|name| format!("@{}@", name.to_lowercase()));
+        let prefix = prefix.unwrap_or_default();
+        let after = query.after.as_ref().map(|id| following(id.as_str())).unwrap_or_default();
+        let from = after.as_slice().max(prefix.as_bytes());
+        let mut page = EntityPage::default();
+        self.0.scan(&Key::new(Table::Entities, &[prefix.as_bytes()]), from, &mut |key, value| {
+            let record: EntityRecord = codec::decode(Table::Entities, value)?;
+            if !is_entity_listed(query, &record) {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if page.entities.len() >= query.page_size.max(1) {
+                page.after = page.entities.last().map(|(id, _)| id.clone());
+                return Ok(ControlFlow::Break(()));
+            }
+            page.entities.push((keys::read_entity(Table::Entities, key)?, record));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(page)
     }
 
     fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError> {
@@ -113,6 +150,7 @@ impl TaskHubView for Reader<'_> {
             })?);
             Ok(ControlFlow::Continue(()))
         })?;
+        found.extend(self.entities_with_mail(partition)?.into_iter().map(Recovered::Entity));
         Ok(found)
     }
 }
@@ -131,6 +169,41 @@ fn readable(
 }
 
 impl Reader<'_> {
+    /// Adds the messages of a lane that may be taken now, as long as there is room for them.
+    fn read_lane(&self, id: &EntityId, lane: Lane, taking: &mut Taking) -> Result<(), StoreError> {
+        let Taking { now, limit, mail } = taking;
+        let key = keys::entity_lane(self.partition(id)?, id, lane);
+        self.0.scan(&key, &key.bytes, &mut |message, value| {
+            let place = keys::read_place(lane, &key, message)?;
+            if place.due > *now {
+                mail.next_due = Some(place.due);
+                return Ok(ControlFlow::Break(()));
+            }
+            if mail.messages.len() >= *limit {
+                return Ok(ControlFlow::Break(()));
+            }
+            mail.messages.push((place, codec::decode(Table::EntityInbox, value)?));
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    fn partition(&self, id: &EntityId) -> Result<PartitionId, StoreError> {
+        Ok(id.partition(read_opening(&*self.0)?.partition_count))
+    }
+
+    fn entities_with_mail(&self, partition: PartitionId) -> Result<Vec<EntityId>, StoreError> {
+        let mut found: Vec<EntityId> = Vec::new();
+        let inbox = keys::in_partition(Table::EntityInbox, partition);
+        self.0.scan(&inbox, &inbox.bytes, &mut |key, _| {
+            let id = keys::read_receiver(key)?;
+            if found.last() != Some(&id) {
+                found.push(id);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
     fn rows_under<T: DeserializeOwned>(&self, prefix: &Key) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
         self.0.scan(prefix, &prefix.bytes, &mut |_, value| {
@@ -139,6 +212,24 @@ impl Reader<'_> {
         })?;
         Ok(found)
     }
+}
+
+/// What an entity may take, while it is being read.
+struct Taking {
+    now: Timestamp,
+    limit: usize,
+    mail: EntityMail,
+}
+
+/// The key that follows an id's: the id and a zero byte.
+fn following(id: &str) -> Vec<u8> {
+    [id.as_bytes(), &[0]].concat()
+}
+
+fn is_entity_listed(query: &EntityQuery, record: &EntityRecord) -> bool {
+    record.state.is_some()
+        && query.last_operation_from.is_none_or(|from| record.last_operation >= from)
+        && query.last_operation_to.is_none_or(|to| record.last_operation <= to)
 }
 
 fn is_listed(query: &ListQuery, record: &InstanceRecord) -> bool {

@@ -5,9 +5,12 @@ use super::{
     stored::{Counters, Opening, StoredMessage},
 };
 use crate::StoreError;
-use durance_durable::{HistoryEvent, InstanceId, Message, MessageTarget, PartitionId, Token};
+use durance_durable::{EntityId, HistoryEvent, InstanceId, Message, MessageTarget, PartitionId, Token};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 /// What a backend is to write, atomically, as one commit.
 #[derive(Debug)]
@@ -24,6 +27,7 @@ pub(crate) struct Transaction<'a> {
     staged: Staged,
     counters: Counters,
     opening: Opening,
+    woken: BTreeSet<EntityId>,
 }
 
 impl<'a> Transaction<'a> {
@@ -33,7 +37,7 @@ impl<'a> Transaction<'a> {
     }
 
     pub(super) fn new(rows: &'a dyn Rows, counters: Counters, opening: Opening) -> Self {
-        Self { rows, staged: Staged::default(), counters, opening }
+        Self { rows, staged: Staged::default(), counters, opening, woken: BTreeSet::new() }
     }
 
     /// None: there is nothing to write.
@@ -57,6 +61,20 @@ impl<'a> Transaction<'a> {
             self.counters = counters;
         }
         decided
+    }
+
+    /// The entities that may have something to take after the commit.
+    pub(super) fn take_woken(&mut self) -> Vec<EntityId> {
+        std::mem::take(&mut self.woken).into_iter().collect()
+    }
+
+    pub(super) fn wake(&mut self, entity: &EntityId) {
+        self.woken.insert(entity.clone());
+    }
+
+    pub(super) fn next_sequence(&mut self) -> u64 {
+        self.counters.sequence += 1;
+        self.counters.sequence
     }
 
     pub(super) fn opening(&self) -> &Opening {
@@ -132,8 +150,8 @@ impl<'a> Transaction<'a> {
         target: MessageTarget,
         event: HistoryEvent,
     ) -> Message {
-        self.counters.sequence += 1;
-        self.deliver(Message { instance, sequence: self.counters.sequence, target, event })
+        let sequence = self.next_sequence();
+        self.deliver(Message { instance, sequence, target, event })
     }
 
     /// Puts a message in its receiver's inbox.

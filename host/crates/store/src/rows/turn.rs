@@ -1,6 +1,6 @@
 //! [`Operation::Turn`](crate::Operation::Turn).
 
-use super::{Table, Transaction, keys, send, start, stored::OpenTask};
+use super::{Table, Transaction, entities, keys, send, start, stored::OpenTask};
 use crate::{SendEvent, SendOutcome, StartOutcome, StartRequest, StoreError, TurnOutcome, TurnWrite};
 use durance_durable::{
     HistoryEvent, InstanceRecord, Message, MessageTarget, NextExecution, RuntimeStatus, SendEventTo,
@@ -18,6 +18,7 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, write: TurnWrite) -> Resu
     };
     let mut messages = Vec::new();
     take_messages(transaction, &commit);
+    entities::send_of_turn(transaction, &commit)?;
     record.last_updated = commit.turn.time;
     record.custom_status.clone_from(&commit.custom_status);
     match &commit.next {
@@ -91,6 +92,7 @@ fn continue_as_new(
     let partition = transaction.partition(&commit.instance);
     transaction.delete_under(&keys::of_instance(Table::Tasks, partition, &commit.instance))?;
     transaction.drop_messages_for_executions(&commit.instance)?;
+    transaction.release_locks(commit.execution)?;
     transaction.forget_execution(commit.execution)?;
     record.execution = next.execution;
     record.event_count = 0;

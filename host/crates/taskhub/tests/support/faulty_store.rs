@@ -1,11 +1,12 @@
 //! A store whose commits can hang or fail.
 
 use durance_durable::{
-    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, ScheduleId, ScheduleRecord, Turn,
+    EntityId, EntityRecord, ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId,
+    ScheduleId, ScheduleRecord, Timestamp, Turn,
 };
 use durance_store::{
-    Fence, Lease, ListPage, ListQuery, MemoryStore, Operation, Outcome, Recovered, Snapshot, StoreError,
-    TaskHubStore, TaskHubView,
+    Committed, EntityMail, EntityPage, EntityQuery, Fence, Lease, ListPage, ListQuery, MemoryStore,
+    Operation, Recovered, Snapshot, StoreError, TaskHubStore, TaskHubView,
 };
 use parking_lot::{Condvar, Mutex};
 use std::io;
@@ -58,7 +59,7 @@ impl TaskHubStore for FaultyStore {
         self.store.renew(leases)
     }
 
-    fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Vec<Outcome>, StoreError> {
+    fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Committed, StoreError> {
         let mut disk = self.disk.lock();
         self.changed.wait_while(&mut disk, |disk| *disk == Disk::Hangs);
         let died =
@@ -102,5 +103,17 @@ impl TaskHubView for FaultyStore {
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         self.store.list(query)
+    }
+
+    fn entity(&self, id: &EntityId) -> Result<Option<EntityRecord>, StoreError> {
+        self.store.entity(id)
+    }
+
+    fn entity_mail(&self, id: &EntityId, now: Timestamp, limit: usize) -> Result<EntityMail, StoreError> {
+        self.store.entity_mail(id, now, limit)
+    }
+
+    fn list_entities(&self, query: &EntityQuery) -> Result<EntityPage, StoreError> {
+        self.store.list_entities(query)
     }
 }

@@ -3,14 +3,14 @@
 pub(crate) mod faulty_store;
 
 use durance_durable::{
-    ActivityOptions, ContinueAsNew, GuestFault, InstanceId, Json, ModuleHash, RetryPolicy, RuntimeState,
-    RuntimeStatus, ScheduleDefinition, ScheduleId, TaskFailureDetails, TaskId,
+    ActivityOptions, ContinueAsNew, EntityId, EntitySignal, GuestFault, InstanceId, Json, ModuleHash,
+    RetryPolicy, RuntimeState, RuntimeStatus, ScheduleDefinition, ScheduleId, TaskFailureDetails, TaskId,
 };
 use durance_store::{MemoryStore, TaskHubStore};
 use durance_taskhub::{
-    ActivityCall, Clock, ExecutorError, FunctionExecutor, OrchestrationClient, OrchestrationStatus,
-    OrchestratorRun, Progress, SharedState, StartAnswer, StartOptions, SystemClock, TaskHub, TaskHubSettings,
-    TimerCall, TimerFunction,
+    ActivityCall, Clock, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestrationClient,
+    OrchestrationStatus, OrchestratorRun, Progress, SharedState, StartAnswer, StartOptions, SystemClock,
+    TaskHub, TaskHubSettings, TimerCall, TimerFunction,
 };
 use futures_util::future::BoxFuture;
 use std::{
@@ -27,6 +27,8 @@ pub(crate) type Result<T> = std::result::Result<T, TaskFailureDetails>;
 type Orchestrator = Arc<dyn Fn(Context) -> BoxFuture<'static, Result<Json>> + Send + Sync>;
 type Activity = Arc<dyn Fn(ActivityCall) -> BoxFuture<'static, Result<Json>> + Send + Sync>;
 type Timer = Arc<dyn Fn(TimerCall) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+
+type Entity = Arc<dyn Fn(EntityCall) -> Result<EntityAnswer> + Send + Sync>;
 
 /// What an orchestrator of a test calls. Each method does what a guest's import does.
 #[derive(Clone)]
@@ -80,6 +82,26 @@ impl Context {
         self.with(|state| state.send_event(id, name, json(data)))
     }
 
+    /// Calls an entity and gives its result.
+    pub(crate) async fn call(&self, entity: EntityId, operation: &str, input: &str) -> Result<Json> {
+        let task = self.with(|state| state.call_entity(entity, operation, json(input)))?;
+        self.result(task).await
+    }
+
+    pub(crate) fn signal(&self, entity: EntityId, operation: &str, input: &str) -> Result<()> {
+        self.with(|state| state.signal_entity(entity, operation, json(input), None))
+    }
+
+    /// Waits for locks; the task is for [`Context::release`].
+    pub(crate) async fn lock(&self, entities: &[EntityId]) -> Result<TaskId> {
+        let task = self.with(|state| state.lock_entities(entities.to_vec()))?;
+        self.result(task).await.map(|_| task)
+    }
+
+    pub(crate) fn release(&self, lock: TaskId) -> Result<()> {
+        self.with(|state| state.release_locks(lock))
+    }
+
     pub(crate) fn cancel(&self, task: TaskId) -> Result<()> {
         self.with(|state| state.cancel_task(task))
     }
@@ -110,6 +132,7 @@ pub(crate) struct App {
     orchestrators: HashMap<&'static str, Orchestrator>,
     activities: HashMap<&'static str, Activity>,
     timers: Vec<(TimerFunction, Timer)>,
+    entities: HashMap<&'static str, Entity>,
 }
 
 impl fmt::Debug for App {
@@ -144,6 +167,17 @@ impl App {
     {
         let function = TimerFunction { schedule: ScheduleId::new(name).unwrap(), definition };
         self.timers.push((function, Arc::new(move |call| Box::pin(run(call)))));
+        self
+    }
+}
+
+impl App {
+    /// `name` in lower case.
+    pub(crate) fn entity<F>(mut self, name: &'static str, run: F) -> Self
+    where
+        F: Fn(EntityCall) -> Result<EntityAnswer> + Send + Sync + 'static,
+    {
+        self.entities.insert(name, Arc::new(run));
         self
     }
 }
@@ -184,6 +218,18 @@ impl FunctionExecutor for App {
     fn timer(&self, call: TimerCall) -> BoxFuture<'_, Result<()>> {
         let found = self.timers.iter().find(|(function, _)| function.schedule.as_str() == &*call.function);
         found.unwrap().1(call)
+    }
+
+    fn entity_names(&self) -> Vec<String> {
+        self.entities.keys().map(ToString::to_string).collect()
+    }
+
+    fn entity(&self, call: EntityCall) -> BoxFuture<'_, Result<EntityAnswer>> {
+        let answer = match self.entities.get(call.entity.name()) {
+            Some(entity) => entity(call),
+            None => Err(TaskFailureDetails::non_retriable("UnknownEntity", "unknown")),
+        };
+        Box::pin(std::future::ready(answer))
     }
 }
 
@@ -279,6 +325,14 @@ impl Hub {
     pub(crate) async fn raise(&self, id: &str, name: &str, data: &str) {
         self.client.raise_event(&instance(id), name, json(data)).await.unwrap();
     }
+}
+
+pub(crate) fn entity(name: &str, key: &str) -> EntityId {
+    EntityId::new(name, key).unwrap()
+}
+
+pub(crate) fn signal(entity: EntityId, operation: &str, input: &str) -> EntitySignal {
+    EntitySignal { entity, operation: operation.into(), input: json(input), due: None }
 }
 
 /// So many attempts, a moment apart.

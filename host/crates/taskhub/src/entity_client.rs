@@ -1,0 +1,50 @@
+//! What clients ask of entities.
+
+use crate::{ClientError, OrchestrationClient, engine::run_to_end};
+use durance_durable::{EntityId, EntityRecord, EntitySignal, NAME_BYTES_MAX};
+use durance_store::{EntityPage, EntityQuery, Operation, Outcome};
+use std::sync::Arc;
+
+impl OrchestrationClient {
+    /// Sends an entity an operation, to be run once, in the order of all that is sent to it.
+    ///
+    /// # Errors
+    /// `UnknownEntity`, `InvalidArgument`, `Busy`, `Stopping`.
+    pub async fn signal_entity(&self, signal: EntitySignal) -> Result<(), ClientError> {
+        let engine = Arc::clone(&self.engine);
+        if !engine.executor.has_entity(signal.entity.name()) {
+            let known = engine.executor.entity_names();
+            return Err(ClientError::UnknownEntity { name: signal.entity.name().to_owned(), known });
+        }
+        if signal.operation.len() > NAME_BYTES_MAX {
+            let text = format!("the name of an operation has at most {NAME_BYTES_MAX} bytes");
+            return Err(ClientError::InvalidArgument(text));
+        }
+        let place = engine.admit()?;
+        run_to_end(async move {
+            let _place = place;
+            match engine.committer.commit_one(Operation::SignalEntity(signal)).await? {
+                Outcome::Unreadable(why) => Err(ClientError::Unreadable(why)),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// What is stored of an entity: its state as the last committed operation left it. None: there is no such entity.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub fn read_entity(&self, entity: &EntityId) -> Result<Option<EntityRecord>, ClientError> {
+        let record = self.engine.store.entity(entity)?;
+        Ok(record.filter(|record| record.state.is_some()))
+    }
+
+    /// One page of the entities that have a state, in the order of their ids.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub fn list_entities(&self, query: &EntityQuery) -> Result<EntityPage, ClientError> {
+        Ok(self.engine.store.list_entities(query)?)
+    }
+}
