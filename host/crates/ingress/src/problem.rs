@@ -285,6 +285,7 @@ mod tests {
             (ClientError::InvalidArgument(String::new()), 400, ""),
             (ClientError::UnknownOrchestrator { name: String::new(), known: vec![] }, 400, ""),
             (ClientError::UnknownEntity { name: String::new(), known: vec![] }, 400, ""),
+            (ClientError::TooLarge { what: "it", bytes: 2, bytes_max: 1 }, 413, ""),
             (ClientError::NotFound(instance()), 404, ""),
             (ClientError::ScheduleNotFound(schedule()), 404, ""),
             (ClientError::ScheduleExists(schedule()), 409, ""),
