@@ -69,7 +69,7 @@ impl OrchestrationContext {
         self.call_activity_with(name, input, ActivityOptions::default())
     }
 
-    /// Calls an activity with a [`RetryPolicy`] or other [`ActivityOptions`].
+    /// Calls an activity with a [`RetryPolicy`](crate::RetryPolicy) or other [`ActivityOptions`].
     ///
     /// # Errors
     /// As [`Self::call_activity`], once the retry policy is exhausted.

@@ -71,6 +71,7 @@ impl Config {
         wasm.allowed_outbound_hosts = manifest.allowed_outbound_hosts;
         set(&mut wasm.memory_bytes_max, limits.memory_bytes.map(NonZero::get));
         set(&mut wasm.value_bytes_max, limits.value_bytes.map(NonZero::get));
+        set(&mut task_hub.value_bytes_max, limits.value_bytes.map(NonZero::get));
         set(&mut wasm.response_body_bytes_max, limits.response_body_bytes.map(NonZero::get));
         set(&mut wasm.http_timeout, limits.http_timeout_ms.map(millis));
         set(&mut wasm.activity_timeout, limits.activity_timeout_ms.map(millis));

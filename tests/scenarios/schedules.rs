@@ -113,7 +113,11 @@ async fn wrong_schedules_are_refused_and_say_why() {
 async fn function_is_called_by_its_timer_and_uses_the_client() {
     let host = launch().start();
     let client = host.client();
-    assert!(host.said().contains("EverySecond: timerTrigger [* * * * * *]"), "{}", host.said());
+    eventually(
+        || format!("the function and its times are listed: {}", host.said()),
+        async || host.said().contains("EverySecond: timerTrigger [* * * * * *]").then_some(()),
+    )
+    .await;
     eventually(
         || "the timer-triggered function has started an orchestration",
         async || {

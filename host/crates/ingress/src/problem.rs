@@ -243,6 +243,7 @@ impl From<ClientError> for Problem {
             ClientError::ScheduleExists(_) | ClientError::ScheduleOfFunction(_) => {
                 Self::new(StatusCode::CONFLICT, detail)
             }
+            ClientError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
             ClientError::Finished { .. } => Self::new(StatusCode::GONE, detail),
             ClientError::NotFinished { .. } => Self::new(StatusCode::PRECONDITION_FAILED, detail),
             ClientError::IdempotencyMismatch => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
@@ -285,6 +286,7 @@ mod tests {
             (ClientError::InvalidArgument(String::new()), 400, ""),
             (ClientError::UnknownOrchestrator { name: String::new(), known: vec![] }, 400, ""),
             (ClientError::UnknownEntity { name: String::new(), known: vec![] }, 400, ""),
+            (ClientError::TooLarge { what: "it", bytes: 2, bytes_max: 1 }, 413, ""),
             (ClientError::NotFound(instance()), 404, ""),
             (ClientError::ScheduleNotFound(schedule()), 404, ""),
             (ClientError::ScheduleExists(schedule()), 409, ""),

@@ -50,6 +50,16 @@ pub enum ClientError {
     /// An argument is malformed.
     #[error("{0}")]
     InvalidArgument(String),
+    /// A value is longer than [`crate::TaskHubSettings::value_bytes_max`].
+    #[error("{what} has {bytes} bytes; at most {bytes_max} are allowed")]
+    TooLarge {
+        /// Which value.
+        what: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
     /// The app has no such orchestrator.
     #[error("there is no orchestrator '{name}'; {}", list_known(.known))]
     UnknownOrchestrator {
@@ -129,13 +139,14 @@ impl OrchestrationClient {
     /// Starts an orchestration, or says who holds its id.
     ///
     /// # Errors
-    /// `UnknownOrchestrator`, `IdempotencyMismatch`, `Busy`, `Store`, `Stopping`.
+    /// `UnknownOrchestrator`, `TooLarge`, `IdempotencyMismatch`, `Busy`, `Store`, `Stopping`.
     pub async fn start_new(
         &self,
         orchestrator: &str,
         input: Json,
         options: StartOptions,
     ) -> Result<StartAnswer, ClientError> {
+        self.engine.check_value("the input", &input)?;
         self.engine.start(orchestrator, input, options).await
     }
 
@@ -166,7 +177,7 @@ impl OrchestrationClient {
     /// Sends an external event.
     ///
     /// # Errors
-    /// `InvalidArgument` (an empty name), `NotFound`, `Finished`, `Store`, `Stopping`.
+    /// `InvalidArgument` (an empty name), `TooLarge`, `NotFound`, `Finished`, `Store`, `Stopping`.
     pub async fn raise_event(
         &self,
         instance: &InstanceId,
@@ -176,6 +187,7 @@ impl OrchestrationClient {
         if name.is_empty() {
             return Err(ClientError::InvalidArgument("the name of an event must not be empty".to_owned()));
         }
+        self.engine.check_value("the event's data", &data)?;
         self.engine.send(instance, HistoryEvent::EventRaised { name: name.into(), input: data }).await
     }
 
@@ -232,12 +244,24 @@ impl OrchestrationClient {
     /// Waits until the instance is over, or `timeout` has passed; answers its status at that moment, with its input.
     ///
     /// # Errors
-    /// `NotFound`, `Store`.
+    /// `NotFound`: there is no such instance, or its run was replaced so often that it is not kept. `Store`.
     pub async fn wait_for_completion(
         &self,
         instance: &InstanceId,
         timeout: Duration,
     ) -> Result<OrchestrationStatus, ClientError> {
-        self.engine.wait_for_completion(instance, timeout).await
+        self.engine.wait_for_completion(instance, None, timeout).await
+    }
+
+    /// The same for one run, even if another one has its id by now.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for_completion`].
+    pub async fn wait_for_run(
+        &self,
+        run: &Holder,
+        timeout: Duration,
+    ) -> Result<OrchestrationStatus, ClientError> {
+        self.engine.wait_for_completion(&run.instance, Some(run.generation), timeout).await
     }
 }

@@ -13,7 +13,8 @@ use crate::{
     watchers::Watchers,
 };
 use durance_durable::{
-    ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, RetentionPolicy, RuntimeState, Turn,
+    ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Message, RetentionPolicy, RuntimeState,
+    Turn,
 };
 use durance_store::{Operation, Outcome, PurgeOutcome, SendEvent, SendOutcome, TaskHubStore};
 use parking_lot::Mutex;
@@ -37,6 +38,7 @@ pub(crate) struct Engine {
     pub(crate) turns: Semaphore,
     pub(crate) commit_timeout: Duration,
     pub(crate) retention: RetentionPolicy,
+    value_bytes_max: usize,
     operations: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
 }
@@ -75,6 +77,7 @@ impl Engine {
             turns: Semaphore::new(settings.concurrent_turns),
             commit_timeout: settings.commit_timeout,
             retention: settings.retention,
+            value_bytes_max: settings.value_bytes_max,
             operations: Arc::new(Semaphore::new(settings.concurrent_operations)),
             stopping: watch::Sender::new(false),
         }
@@ -113,6 +116,12 @@ impl Engine {
         let state = Arc::new(Mutex::new(RuntimeState::new(record, begun_with, history)));
         let run = self.executor.orchestrator(record.module, Arc::clone(&state))?;
         Ok(Hot { execution: record.execution, module: record.module, state, run })
+    }
+
+    /// Refuses a value from outside that is too long.
+    pub(crate) fn check_value(&self, what: &'static str, value: &Json) -> Result<(), ClientError> {
+        let (bytes, bytes_max) = (value.as_str().len(), self.value_bytes_max);
+        if bytes > bytes_max { Err(ClientError::TooLarge { what, bytes, bytes_max }) } else { Ok(()) }
     }
 
     /// The app has no orchestrator of this name.

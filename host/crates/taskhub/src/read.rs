@@ -46,14 +46,15 @@ impl Engine {
         Ok(InstancePage { instances: described.collect::<Result<_, _>>()?, continuation: page.after })
     }
 
+    /// Waits for a run, or for the one that has the id now.
     pub(crate) async fn wait_for_completion(
         &self,
         instance: &InstanceId,
+        mut run: Option<u64>,
         timeout: Duration,
     ) -> Result<OrchestrationStatus, ClientError> {
         let watch = self.watchers.watch(instance);
         let deadline = self.clock.now().saturating_add(timeout);
-        let mut run = None;
         loop {
             // Armed before the look, so that an end between the two is not missed.
             let mut finished = std::pin::pin!(watch.finished.notified());
@@ -68,7 +69,8 @@ impl Engine {
         }
     }
 
-    /// The status that ends the wait for a run, if it does; `run` is the generation that was there at the first look.
+    /// The status that ends the wait for a run, if it does; `run` is the generation that is waited for: the one of
+    /// the first look if none is given.
     fn look(
         &self,
         instance: &InstanceId,
@@ -80,22 +82,22 @@ impl Engine {
         let record = record.ok_or_else(|| ClientError::NotFound(instance.clone()))?;
         let generation = *run.get_or_insert(record.generation);
         if record.generation != generation {
-            return self.replaced_run(&*view, instance, record, generation).map(Some);
+            return self.replaced_run(&*view, instance, generation).map(Some);
         }
         let is_over = record.status.is_finished() || self.clock.now() >= deadline;
         is_over.then(|| self.describe(&*view, instance, record, WITH_INPUT)).transpose()
     }
 
-    /// The run that was waited for, when another one has its id now; the other one if it is not kept any more.
+    /// The run that was waited for, when another one has its id now.
     fn replaced_run(
         &self,
         view: &dyn TaskHubView,
         instance: &InstanceId,
-        present: InstanceRecord,
         generation: u64,
     ) -> Result<OrchestrationStatus, ClientError> {
         let kept = view.previous_generations(instance)?;
-        let record = kept.into_iter().find(|record| record.generation == generation).unwrap_or(present);
+        let record = kept.into_iter().find(|record| record.generation == generation);
+        let record = record.ok_or_else(|| ClientError::NotFound(instance.clone()))?;
         self.describe(view, instance, record, WITH_INPUT)
     }
 

@@ -25,6 +25,8 @@ pub struct TaskHubSettings {
     pub activity_grace: Duration,
     /// Client operations under way at one time; beyond it they are refused as busy. Default 4,096.
     pub concurrent_operations: usize,
+    /// The longest JSON value that comes from outside: an input, an event. Unit: bytes. Default 4 MiB.
+    pub value_bytes_max: usize,
     /// A commit that takes longer is taken for hanging: the hub fails. Default 60 s.
     pub commit_timeout: Duration,
 }
@@ -40,6 +42,7 @@ impl Default for TaskHubSettings {
             concurrent_entities: 128,
             activity_grace: Duration::from_secs(5),
             concurrent_operations: 4_096,
+            value_bytes_max: 4 * 1024 * 1024,
             commit_timeout: Duration::from_secs(60),
         }
     }

@@ -249,9 +249,10 @@ fn start_outcome(outcome: Option<Outcome>) -> Result<StartOutcome, ClientError> 
 /// Of all that a start asks for. Each part is preceded by its length, so that no two requests have the same bytes.
 fn digest(orchestrator: &str, input: &Json, options: &StartOptions) -> [u8; 32] {
     let instance = options.instance.as_ref().map_or("", InstanceId::as_str);
+    let token = options.token.map_or_else(String::new, |token| token.0.to_string());
     let mut hash = Sha256::new();
     let retention = options.retention.map(|time| time.as_nanos().to_string()).unwrap_or_default();
-    for part in [orchestrator, input.as_str(), instance, options.if_exists.as_str(), &retention] {
+    for part in [orchestrator, input.as_str(), instance, options.if_exists.as_str(), &token, &retention] {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

@@ -324,6 +324,52 @@ async fn a_repeated_start_with_one_idempotency_key_gives_the_first_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wait_for_a_run_is_told_of_that_run_whatever_has_its_id_now() {
+    let hub = Hub::open(waits_app().orchestrator("Echo", |context| async move { Ok(context.input()) }));
+    let StartAnswer::Started(first) = hub.start("Echo", "e", "1").await else { panic!() };
+    hub.output("e").await;
+    hub.start("Echo", "e", "2").await;
+    assert_eq!(hub.output("e").await, "2");
+    let status = hub.client.wait_for_run(&first, Duration::ZERO).await.unwrap();
+    assert_eq!(status.output, Some(json("1")));
+    for n in 3..7 {
+        hub.start("Echo", "e", &n.to_string()).await;
+        hub.output("e").await;
+    }
+    let gone = hub.client.wait_for_run(&first, Duration::ZERO).await;
+    assert!(matches!(gone, Err(ClientError::NotFound(_))), "{gone:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idempotency_key_with_another_token_is_another_request() {
+    let hub = Hub::open(waits_app());
+    let token = hub.client.get_status(&instance("t"), StatusOptions::default()).unwrap().token;
+    let start = |token| {
+        let options = StartOptions {
+            instance: Some(instance("t")),
+            token,
+            idempotency_key: Some("k".to_owned()),
+            ..StartOptions::default()
+        };
+        hub.client.start_new("Waits", json("1"), options)
+    };
+    assert!(matches!(start(Some(token)).await, Ok(StartAnswer::Started(_))));
+    assert!(matches!(start(None).await, Err(ClientError::IdempotencyMismatch)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_from_outside_that_is_too_long_is_refused() {
+    let settings = TaskHubSettings { value_bytes_max: 8, ..TaskHubSettings::default() };
+    let hub = Hub::open_on(Arc::new(MemoryStore::new(16)), waits_app(), &settings);
+    hub.start("Waits", "w", "1234567").await;
+    let long = json("123456789");
+    let started = hub.client.start_new("Waits", long.clone(), StartOptions::default()).await;
+    assert!(matches!(started, Err(ClientError::TooLarge { bytes: 9, bytes_max: 8, .. })), "{started:?}");
+    let raised = hub.client.raise_event(&instance("w"), "go", long).await;
+    assert!(matches!(raised, Err(ClientError::TooLarge { .. })), "{raised:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_start_with_an_old_token_is_refused() {
     let hub = Hub::open(waits_app());
     let token = |id: &str| hub.client.get_status(&instance(id), StatusOptions::default()).unwrap().token;

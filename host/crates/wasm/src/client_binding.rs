@@ -281,7 +281,9 @@ fn page_size(size: u32) -> Answer<usize> {
 fn client_error(error: ClientError) -> wit::ClientError {
     let text = error.to_string();
     match error {
-        ClientError::InvalidArgument(_) => wit::ClientError::InvalidArgument(text),
+        ClientError::InvalidArgument(_) | ClientError::TooLarge { .. } => {
+            wit::ClientError::InvalidArgument(text)
+        }
         ClientError::UnknownOrchestrator { .. } => wit::ClientError::UnknownOrchestrator(text),
         ClientError::UnknownEntity { .. } => wit::ClientError::UnknownEntity(text),
         ClientError::NotFound(_) => wit::ClientError::NotFound(text),

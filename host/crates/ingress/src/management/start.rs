@@ -61,7 +61,7 @@ impl ManagementApi {
             StartAnswer::Changed(None) => unreachable!("a start without a token cannot find it changed"),
         };
         if let Some(wait) = wait {
-            let status = self.client.wait_for_completion(&holder.instance, wait).await?;
+            let status = self.client.wait_for_run(&holder, wait).await?;
             if status.runtime_status.is_finished() {
                 return Ok(finished(&status));
             }
