@@ -1,6 +1,6 @@
 //! What orchestrators do beyond calling and waiting: give up, retry children, start and write to others.
 
-use durance_tests::{AppFolder, Launch, MANAGEMENT, guests};
+use durance_tests::{AppFolder, Launch, MANAGEMENT, guests, run_of};
 use serde_json::{Value, json};
 
 /// The events of this type in a history.
@@ -59,6 +59,7 @@ async fn next_attempt_goes_on_from_the_last_heartbeat() {
     let client = host.client();
     client.start("WatchHeartbeats", "heartbeats", &Value::Null).await;
     assert_eq!(client.output("heartbeats").await, json!({ "first": 6, "attempt": 2 }));
+    assert_eq!(run_of(&client.history("heartbeats").await), ["CountWithHeartbeats"]);
     client.start("CallActivity", "huge-heartbeat", &json!({ "name": "HugeHeartbeat" })).await;
     let failure = client.failure("huge-heartbeat").await;
     assert!(failure.contains("a heartbeat has at most 16384 bytes"), "{failure}");

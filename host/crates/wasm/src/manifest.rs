@@ -212,7 +212,7 @@ mod tests {
             r#"{"functions":[{"name":"A","type":"timerTrigger","schedule":"@daily","overlap":"maybe"}]}"#,
             "'maybe' is none of skip",
         );
-        check(r#"{"functions":[{"name":"A","type":"httpTrigger","methods:["G E T"]}]}"#, "which is none");
+        check(r#"{"functions":[{"name":"A","type":"httpTrigger","methods":["G E T"]}]}"#, "which is none");
         check(r#"{"functions":[{"name":"a/b","type":"activityTrigger"}]}"#, "cannot be the name");
     }
 }

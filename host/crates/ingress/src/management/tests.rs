@@ -187,7 +187,11 @@ async fn malformed_starts_are_refused_with_what_is_wrong() {
         ("/orchestrators/Echo/a?timeout=3601", "", "'timeout'"),
         ("/orchestrators/Echo/a?pollingInterval=1", "", "'pollingInterval'"),
         ("/orchestrators/Echo/a?timeout=1&pollingInterval=2", "", "'pollingInterval'"),
-        ("/orchestrators/Echo/a?ifexist=reject", "", "there are timeout, pollingInterval, ifExists, taskHub"),
+        (
+            "/orchestrators/Echo/a?ifexist=reject",
+            "",
+            "there are timeout, pollingInterval, ifExists, retentionSeconds, taskHub",
+        ),
         ("/orchestrators/Echo/a?taskHub=Other", "", "'MyHub', the only task hub of this host"),
     ];
     for (target, body, expected) in table {
