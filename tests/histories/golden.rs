@@ -1,8 +1,8 @@
 //! Histories in files, and their replay.
 
 use durance_durable::{
-    ExecutionId, ExecutionRecord, InstanceRecord, Outcome, RuntimeState, RuntimeStatus, Token, Turn,
-    TurnCommit,
+    ExecutionId, ExecutionRecord, InstanceRecord, Outcome, RuntimeState, RuntimeStatus, StartDetails, Token,
+    Turn, TurnCommit,
 };
 use durance_taskhub::{FunctionExecutor as _, Progress};
 use durance_tests::repository;
@@ -62,6 +62,7 @@ pub async fn replay(app: &FunctionApp, golden: &Golden, turn: usize) -> TurnComm
         custom_status: None,
         output: None,
         failure: None,
+        details: StartDetails::default(),
     };
     let state = Arc::new(Mutex::new(RuntimeState::new(&record, golden.begun_with.clone(), past)));
     let mut run = app.orchestrator(module, Arc::clone(&state)).expect("the orchestrator can be run");

@@ -120,6 +120,8 @@ pub enum HistoryEvent {
     ExecutionTerminated {
         /// As given.
         reason: Arc<str>,
+        /// Its live sub-orchestrations are terminated too, and theirs.
+        recursive: bool,
     },
     /// The orchestrator called an activity.
     TaskScheduled(ScheduleTask),
@@ -146,6 +148,13 @@ pub enum HistoryEvent {
         /// Of the next execution.
         input: Json,
     },
+    /// Somebody rewound the failed instance: the execution goes on from what is kept. A turn of its own.
+    ExecutionRewound {
+        /// As given.
+        reason: Arc<str>,
+        /// How many events, from the first one on, stay in force. Those between them and this one do not count.
+        kept_events: u64,
+    },
 }
 
 impl HistoryEvent {
@@ -162,7 +171,8 @@ impl HistoryEvent {
             | Self::EventRaised { .. }
             | Self::ExecutionSuspended { .. }
             | Self::ExecutionResumed { .. }
-            | Self::ExecutionTerminated { .. } => true,
+            | Self::ExecutionTerminated { .. }
+            | Self::ExecutionRewound { .. } => true,
             Self::TaskScheduled(_)
             | Self::SubOrchestrationInstanceCreated(_)
             | Self::TimerCreated(_)
@@ -180,6 +190,12 @@ impl HistoryEvent {
             Self::SubOrchestrationInstanceCreated(child) => child.input.as_str().len(),
             _ => 0,
         }
+    }
+
+    /// Whether the orchestrator hears by this event that a task has failed.
+    #[must_use]
+    pub fn is_task_failure(&self) -> bool {
+        matches!(self, Self::TaskFailed { .. } | Self::SubOrchestrationInstanceFailed { .. })
     }
 
     /// The task that this event finishes, if it does.

@@ -15,6 +15,7 @@ mod id;
 mod json;
 mod record;
 mod retry;
+mod rewind;
 mod runtime_state;
 mod start;
 mod time;
@@ -28,8 +29,11 @@ pub use id::{
     PartitionId,
 };
 pub use json::{InvalidJson, Json};
-pub use record::{ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, Token};
+pub use record::{
+    ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, StartDetails, Token,
+};
 pub use retry::{InvalidRetryPolicy, RetryPolicy};
+pub use rewind::{Reopened, RewindPlan, plan_rewind};
 pub use runtime_state::{
     ACTIONS_MAX, BeginTurn, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NAME_BYTES_MAX,
     NonDeterminism, Outcome, RuntimeState, TURN_BYTES_MAX,

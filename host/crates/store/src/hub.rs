@@ -1,10 +1,13 @@
 //! A task hub over any backend of rows.
 
 use crate::{
-    Fence, Lease, ListPage, ListQuery, Operation, Outcome, Recovered, Snapshot, StoreError, TaskHubStore,
+    Fence, IdempotencyKey, Lease, ListPage, ListQuery, OnceOutcome, Operation, Outcome, Recovered, Snapshot,
+    StatusCounts, StoreError, TaskHubStore,
     rows::{Opening, Reader, Rows, WriteBatch, check_lease, decide, open_hub, read_opening},
 };
-use durance_durable::{ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, Turn};
+use durance_durable::{
+    ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId, Timestamp, Turn,
+};
 use parking_lot::Mutex;
 use std::fmt;
 
@@ -118,6 +121,18 @@ impl<S: HubStore> TaskHubStore for S {
 
     fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError> {
         Reader(&*self.hub().backend.view()).previous_generations(id)
+    }
+
+    fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {
+        Reader(&*self.hub().backend.view()).children(id)
+    }
+
+    fn first_outcome(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<OnceOutcome>, StoreError> {
+        Reader(&*self.hub().backend.view()).first_outcome(key, now)
+    }
+
+    fn counts(&self) -> Result<StatusCounts, StoreError> {
+        Reader(&*self.hub().backend.view()).counts()
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {

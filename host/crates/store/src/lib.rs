@@ -20,9 +20,10 @@ mod store;
 pub use embedded::{EmbeddedStore, RepairReport, StoreOptions, repair};
 pub use memory::MemoryStore;
 pub use operation::{
-    Holder, IdempotencyKey, Operation, Outcome, PurgeOutcome, RetryTask, SendEvent, SendOutcome,
-    StartOutcome, StartRequest, TurnOutcome, TurnWrite,
+    Holder, IdempotencyKey, OnceOutcome, OnceRequest, Operation, Outcome, PurgeOutcome, RetryTask,
+    RewindOutcome, RewindRequest, SendEvent, SendOutcome, StartOutcome, StartRequest, TurnOutcome, TurnWrite,
 };
 pub use store::{
-    Fence, Lease, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError, TaskHubStore,
+    Fence, Lease, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StatusCounts,
+    StoreError, TaskHubStore,
 };

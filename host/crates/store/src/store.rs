@@ -1,10 +1,11 @@
 //! What a task hub's store promises.
 
-use crate::{Operation, Outcome};
+use crate::{IdempotencyKey, OnceOutcome, Operation, Outcome};
 use durance_durable::{
     ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Message, PartitionId, RuntimeStatus,
     ScheduleTask, TaskId, Timestamp, Token, Turn,
 };
+use serde::{Deserialize, Serialize};
 use std::{fmt, path::PathBuf};
 
 /// The right to drive a partition until somebody else takes it.
@@ -78,6 +79,24 @@ pub trait TaskHubStore: Send + Sync + fmt::Debug + 'static {
     /// The store cannot be read.
     fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError>;
 
+    /// The sub-orchestrations of an instance that have not been replaced or purged, in the order of their ids.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError>;
+
+    /// What was told the first request under an idempotency key that has not expired at `now`; none if there was none.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn first_outcome(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<OnceOutcome>, StoreError>;
+
+    /// How many instances there are of each status.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn counts(&self) -> Result<StatusCounts, StoreError>;
+
     /// One page of instances, in the order of their ids (by bytes).
     ///
     /// # Errors
@@ -94,6 +113,27 @@ pub struct Snapshot {
     pub record: Option<InstanceRecord>,
     /// The generation that a start gets, if nothing changes before it.
     pub next_generation: u64,
+}
+
+/// How many instances have each status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StatusCounts([u64; RuntimeStatus::ALL.len()]);
+
+impl StatusCounts {
+    /// How many have this status.
+    #[must_use]
+    pub fn of(&self, status: RuntimeStatus) -> u64 {
+        self.0.get(status as usize).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn change(&mut self, from: Option<RuntimeStatus>, to: Option<RuntimeStatus>) {
+        if let Some(count) = from.and_then(|status| self.0.get_mut(status as usize)) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = to.and_then(|status| self.0.get_mut(status as usize)) {
+            *count += 1;
+        }
+    }
 }
 
 /// Which instances to list.
@@ -122,8 +162,8 @@ pub struct ListPage {
     pub after: Option<InstanceId>,
 }
 
-/// Something that waits, found when a partition gets a new owner.
-#[derive(Debug, Clone, PartialEq)]
+/// Something that waits: found when a partition gets a new owner, or opened again by a rewind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Recovered {
     /// To be delivered.
     Message(Message),
@@ -134,7 +174,7 @@ pub enum Recovered {
 }
 
 /// An activity that has no result yet.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenActivity {
     /// Whose activity.
     pub instance: InstanceId,
@@ -151,7 +191,7 @@ pub struct OpenActivity {
 }
 
 /// A timer that has not fired.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenTimer {
     /// Whose timer.
     pub instance: InstanceId,

@@ -220,6 +220,7 @@ impl Engine {
             custom_status: None,
             output: None,
             failure: None,
+            details: request.details.clone(),
         };
         let begun_with = ExecutionRecord {
             instance: request.instance.clone(),

@@ -7,7 +7,7 @@
 
 use durance_durable::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, ModuleHash, RuntimeState,
-    RuntimeStatus, TaskId, Timestamp, Token,
+    RuntimeStatus, StartDetails, TaskId, Timestamp, Token,
 };
 use durance_taskhub::{FunctionExecutor, OrchestratorRun, Progress, SharedState};
 use durance_wasm::{FunctionApp, HttpCall, WasmSettings};
@@ -110,6 +110,7 @@ fn new_state(name: &str, module: ModuleHash) -> SharedState {
         custom_status: None,
         output: None,
         failure: None,
+        details: StartDetails::default(),
     };
     let record = ExecutionRecord {
         instance: InstanceId::from_uuid(execution.0),

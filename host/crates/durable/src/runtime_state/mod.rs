@@ -14,6 +14,7 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
+use crate::rewind::in_force;
 use crate::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Parent, TaskFailureDetails,
     TaskId, Timestamp, Turn,
@@ -210,7 +211,7 @@ impl RuntimeState {
             phase: Phase::Idle,
             begun: false,
             event_count: instance.event_count,
-            past: history.into(),
+            past: in_force(history).into_iter().map(|numbered| numbered.turn).collect(),
             queued: None,
             replayed_events: 0,
             tasks: Vec::new(),
@@ -286,6 +287,12 @@ impl RuntimeState {
         self.event_count
     }
 
+    /// Whether the next turn is the execution's first.
+    #[must_use]
+    pub fn awaits_start(&self) -> bool {
+        !self.begun && self.past.is_empty()
+    }
+
     /// Whether the present turn is one of the past.
     #[must_use]
     pub fn is_replaying(&self) -> bool {
@@ -300,7 +307,7 @@ impl RuntimeState {
     /// Begins a turn with what has come in. Events that are stale or for finished tasks are dropped when it is reached.
     pub fn begin_turn(&mut self, time: Timestamp, received: Vec<HistoryEvent>) -> BeginTurn {
         let terminated = received.iter().find_map(|event| match event {
-            HistoryEvent::ExecutionTerminated { reason } => Some(Arc::clone(reason)),
+            HistoryEvent::ExecutionTerminated { reason, .. } => Some(Arc::clone(reason)),
             _ => None,
         });
         // Time must not run backwards in a history, whatever the machine's clock does.

@@ -8,6 +8,7 @@ pub mod inbox;
 pub mod leases;
 pub mod list;
 pub mod purge;
+pub mod rewind;
 pub mod start;
 pub mod sub_orchestration;
 pub mod tasks;
@@ -19,8 +20,8 @@ use crate::{
 };
 use durance_durable::{
     ActivityOptions, CreateTimer, ExecutionId, HistoryEvent, IfExists, InstanceId, InstanceRecord, Json,
-    Message, ModuleHash, PartitionId, RuntimeStatus, ScheduleTask, TaskId, Timestamp, Token, Turn,
-    TurnCommit,
+    Message, ModuleHash, PartitionId, RuntimeStatus, ScheduleTask, StartDetails, TaskId, Timestamp, Token,
+    Turn, TurnCommit,
 };
 use uuid::Uuid;
 
@@ -43,6 +44,7 @@ macro_rules! conformance_tests {
             ]);
             $crate::conformance_tests!(@theme $make, idempotency: [
                 repeated_request_is_told_the_first_outcome,
+                operations_under_one_key_are_one,
                 refusal_is_repeated_too,
                 another_request_under_the_same_key_is_refused,
                 key_is_kept_for_a_day,
@@ -84,6 +86,12 @@ macro_rules! conformance_tests {
                 purge_deletes_everything_of_a_finished_instance,
                 purge_of_a_live_or_missing_instance_does_nothing,
                 generation_goes_on_rising_after_a_purge,
+            ]);
+            $crate::conformance_tests!(@theme $make, rewind: [
+                rewound_run_is_live_and_waits_for_what_failed,
+                failed_child_is_rewound_with_its_parent,
+                child_that_is_gone_is_started_again,
+                only_a_failed_run_is_rewound,
             ]);
             $crate::conformance_tests!(@theme $make, list: [
                 list_is_in_the_order_of_ids_page_by_page,
@@ -268,7 +276,7 @@ pub fn start_request(instance: &str, number: u128) -> StartRequest {
         parent: None,
         if_exists: IfExists::default(),
         token: None,
-        idempotency: None,
+        details: StartDetails::default(),
         now: at(1_000),
     }
 }

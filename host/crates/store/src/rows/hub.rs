@@ -1,7 +1,7 @@
 //! Opening a hub, and deciding the operations of a commit.
 
 use super::{
-    Key, Rows, Table, Transaction, WriteBatch, codec, keys, purge, retry, send, start,
+    Key, Rows, Table, Transaction, WriteBatch, codec, keys, once, purge, retry, rewind, send, start,
     stored::{Counters, Opening, Tombstone},
     sweep,
     transaction::read,
@@ -45,15 +45,13 @@ pub(crate) fn decide(
     let mut transaction = Transaction::begin(rows)?;
     let mut outcomes = Vec::with_capacity(operations.len());
     for operation in operations {
-        if let Some(partition) = driven_partition(&transaction, &operation) {
-            check_lease(transaction.opening(), fence, partition)?;
-        }
+        check_driven(&transaction, fence, &operation)?;
         outcomes.push(apply(&mut transaction, operation)?);
     }
     Ok((outcomes, transaction.into_batch()))
 }
 
-fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> Result<Outcome, StoreError> {
+pub(super) fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> Result<Outcome, StoreError> {
     Ok(match operation {
         Operation::Start(request) => Outcome::Start(start::apply(transaction, request)?),
         Operation::Turn(write) => Outcome::Turn(turn::apply(transaction, write)?),
@@ -61,20 +59,30 @@ fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> Result<Outc
         Operation::Retry(task) => Outcome::Retry { applied: retry::apply(transaction, &task)? },
         Operation::Purge(instance) => Outcome::Purge(purge::apply(transaction, &instance)?),
         Operation::Sweep { now } => Outcome::Sweep { deleted: sweep::apply(transaction, now)? },
+        Operation::Rewind(request) => Outcome::Rewind(rewind::apply(transaction, &request)?),
+        Operation::Once(request) => Outcome::Once(once::apply(transaction, request)?),
     })
 }
 
-/// The partition whose owner alone may do this.
-fn driven_partition(transaction: &Transaction<'_>, operation: &Operation) -> Option<PartitionId> {
+/// Only the owner of an instance's partition may do something to it.
+fn check_driven(
+    transaction: &Transaction<'_>,
+    fence: &Fence,
+    operation: &Operation,
+) -> Result<(), StoreError> {
     let instance = match operation {
         Operation::Start(request) => &request.instance,
         Operation::Turn(write) => &write.commit.instance,
         Operation::Send(event) => &event.instance,
         Operation::Retry(task) => &task.instance,
         Operation::Purge(instance) => instance,
-        Operation::Sweep { .. } => return None,
+        Operation::Rewind(request) => &request.instance,
+        Operation::Once(request) => {
+            return request.operations.iter().try_for_each(|one| check_driven(transaction, fence, one));
+        }
+        Operation::Sweep { .. } => return Ok(()),
     };
-    Some(transaction.partition(instance))
+    check_lease(transaction.opening(), fence, transaction.partition(instance))
 }
 
 pub(crate) fn check_lease(

@@ -3,6 +3,7 @@
 use super::{
     Key, Table, Transaction, codec, keys,
     stored::{StoredMessage, Tombstone},
+    transaction::Listed,
 };
 use crate::{Holder, StartRequest, StoreError};
 use durance_durable::{
@@ -10,11 +11,13 @@ use durance_durable::{
     Parent, RuntimeStatus, TaskFailureDetails, Timestamp, Token, Turn,
 };
 
+use std::sync::Arc;
+
 /// How many replaced runs of an id are kept.
 const GENERATIONS_KEPT: usize = 3;
 
 /// The sequence of the message that begins an execution.
-const SEQUENCE_OF_START: u64 = 0;
+pub(super) const SEQUENCE_OF_START: u64 = 0;
 
 /// The type of failure that a parent sees of a child that somebody ended.
 const TERMINATED: &str = "Terminated";
@@ -34,8 +37,13 @@ impl Transaction<'_> {
     }
 
     /// Writes a new run, pending, in place of whatever holds the id. The message begins it.
-    pub(super) fn begin_run(&mut self, request: StartRequest, generation: u64) -> (Holder, Message) {
-        let StartRequest { instance, name, input, module, execution, parent, now, .. } = request;
+    pub(super) fn begin_run(
+        &mut self,
+        request: StartRequest,
+        generation: u64,
+        replaced: Option<Listed>,
+    ) -> (Holder, Message) {
+        let StartRequest { instance, name, input, module, execution, parent, details, now, .. } = request;
         let record = InstanceRecord {
             name,
             execution,
@@ -49,8 +57,12 @@ impl Transaction<'_> {
             custom_status: None,
             output: None,
             failure: None,
+            details,
         };
-        self.put(keys::instance(&instance), &record);
+        self.put_record(&instance, replaced, &record);
+        if let Some(parent) = &parent {
+            self.put(keys::child(&parent.instance, &instance), &());
+        }
         let began = ExecutionRecord {
             instance: instance.clone(),
             started: now,
@@ -83,7 +95,7 @@ impl Transaction<'_> {
     ) -> Result<Option<Message>, StoreError> {
         let output = Some(Json::of(reason));
         let mut events = vec![
-            HistoryEvent::ExecutionTerminated { reason: reason.into() },
+            HistoryEvent::ExecutionTerminated { reason: reason.into(), recursive: false },
             HistoryEvent::ExecutionCompleted {
                 status: RuntimeStatus::Terminated,
                 output: output.clone(),
@@ -135,6 +147,7 @@ impl Transaction<'_> {
 
     /// Keeps a finished run as a previous generation of its id, and forgets those that are too old.
     pub(super) fn retire(&mut self, id: &InstanceId, record: &InstanceRecord) -> Result<(), StoreError> {
+        self.forget_parent(id, record)?;
         self.insert(keys::generation(id, record.generation), record);
         let kept = self.under(&keys::generations(id))?;
         let surplus = kept.len().saturating_sub(GENERATIONS_KEPT);
@@ -144,6 +157,45 @@ impl Transaction<'_> {
             self.forget_execution(oldest.execution)?;
         }
         Ok(())
+    }
+
+    /// The run is not found any more among the sub-orchestrations of its parent.
+    pub(super) fn forget_parent(
+        &mut self,
+        id: &InstanceId,
+        record: &InstanceRecord,
+    ) -> Result<(), StoreError> {
+        let began: Option<ExecutionRecord> = self.get(&keys::execution(record.execution))?;
+        if let Some(parent) = began.and_then(|began| began.parent) {
+            self.delete(keys::child(&parent.instance, id));
+        }
+        Ok(())
+    }
+
+    /// The sub-orchestrations of an instance.
+    pub(super) fn children(&self, parent: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {
+        let prefix = keys::children(parent);
+        self.under(&prefix)?.into_keys().map(|key| keys::read_child(&prefix, &key)).collect()
+    }
+
+    /// Sends all live sub-orchestrations of an instance the message to end, past those that are over.
+    pub(super) fn terminate_children(
+        &mut self,
+        parent: &InstanceId,
+        reason: &Arc<str>,
+    ) -> Result<Vec<Message>, StoreError> {
+        let mut messages = Vec::new();
+        let mut waiting = self.children(parent)?;
+        while let Some(child) = waiting.pop() {
+            let Some(record) = self.record(&child)? else { continue };
+            if record.status.is_finished() {
+                waiting.extend(self.children(&child)?);
+                continue;
+            }
+            let event = HistoryEvent::ExecutionTerminated { reason: Arc::clone(reason), recursive: true };
+            messages.push(self.send(child, MessageTarget::Generation(record.generation), event));
+        }
+        Ok(messages)
     }
 
     /// Deletes what an execution began with, and its history.
@@ -170,7 +222,7 @@ pub(super) fn holder(instance: InstanceId, record: &InstanceRecord) -> Holder {
     Holder { instance, execution: record.execution, generation: record.generation, status: record.status }
 }
 
-fn result_for_parent(parent: &Parent, record: &InstanceRecord) -> HistoryEvent {
+pub(super) fn result_for_parent(parent: &Parent, record: &InstanceRecord) -> HistoryEvent {
     let task = parent.task;
     let failure = match record.status {
         RuntimeStatus::Completed => {

@@ -9,9 +9,11 @@ mod codec;
 mod hub;
 mod keys;
 mod lifecycle;
+mod once;
 mod purge;
 mod read;
 mod retry;
+mod rewind;
 mod send;
 mod staged;
 mod start;
@@ -56,6 +58,10 @@ pub(crate) enum Table {
     IdempotencyExpiry = 8,
     /// [`stored::Tombstone`] of a purged instance by its id.
     Tombstones = 9,
+    /// Nothing, by instance id of a parent and instance id of its sub-orchestration.
+    Children = 10,
+    /// Nothing, by creation time and instance id.
+    Created = 11,
 }
 
 impl Table {
@@ -72,6 +78,8 @@ impl Table {
             Self::Idempotency => "idempotency",
             Self::IdempotencyExpiry => "idempotency expiry",
             Self::Tombstones => "tombstones",
+            Self::Children => "children",
+            Self::Created => "created",
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use super::{
     Key, Rows, Table, codec, keys,
-    stored::{OpenTask, StoredMessage, Tombstone},
+    stored::{Counters, FirstOutcome, OpenTask, StoredMessage, Tombstone},
     transaction::{read, read_opening},
 };
-use crate::{ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError};
+use crate::{
+    IdempotencyKey, ListPage, ListQuery, OnceOutcome, OpenActivity, OpenTimer, Recovered, Snapshot,
+    StatusCounts, StoreError,
+};
 use durance_durable::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, PartitionId,
     ScheduleTask, TaskId, Timestamp, Turn,
@@ -46,6 +49,30 @@ impl Reader<'_> {
         let mut records = self.rows_under(&keys::generations(id))?;
         records.reverse();
         Ok(records)
+    }
+
+    pub(crate) fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {
+        let prefix = keys::children(id);
+        let mut found = Vec::new();
+        self.0.scan(&prefix, &prefix.bytes, &mut |key, _| {
+            found.push(keys::read_child(&prefix, key)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    pub(crate) fn first_outcome(
+        &self,
+        key: &IdempotencyKey,
+        now: Timestamp,
+    ) -> Result<Option<OnceOutcome>, StoreError> {
+        let first: Option<FirstOutcome> = read(self.0, &keys::idempotency(&key.key))?;
+        Ok(first.and_then(|first| first.tell(key, now)))
+    }
+
+    pub(crate) fn counts(&self) -> Result<StatusCounts, StoreError> {
+        let counters: Option<Counters> = read(self.0, &keys::counters())?;
+        Ok(counters.unwrap_or_default().statuses)
     }
 
     pub(crate) fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
