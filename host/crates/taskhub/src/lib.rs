@@ -10,12 +10,15 @@
 
 mod activities;
 mod client;
+mod client_error;
 mod clock;
 mod committer;
 mod effects;
 mod engine;
 mod executor;
 mod history_json;
+mod idempotency;
+mod operate;
 mod partition;
 mod read;
 mod settings;
@@ -26,11 +29,13 @@ mod timers;
 mod turn;
 mod watchers;
 
-pub use client::{ClientError, OrchestrationClient, StartAnswer, StartOptions};
+pub use client::{OrchestrationClient, RestartUnder, StartAnswer, StartOptions};
+pub use client_error::ClientError;
 pub use clock::{Clock, SystemClock};
-pub use durance_store::{Holder, ListQuery, StoreError};
+pub use durance_store::{Holder, ListQuery, StatusCounts, StoreError};
 pub use executor::{ActivityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress, SharedState};
 pub use history_json::history_json;
+pub use idempotency::Idempotency;
 pub use settings::TaskHubSettings;
 pub use status::{InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot};
 pub use task_hub::TaskHub;

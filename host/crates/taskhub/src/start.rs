@@ -2,10 +2,11 @@
 //! share one commit.
 
 use crate::{
-    ClientError, Progress, StartAnswer, StartOptions,
+    ClientError, Idempotency, Progress, StartAnswer, StartOptions,
     committer::NotCommitted,
     effects::Committed,
-    engine::{Engine, run_to_end},
+    engine::Engine,
+    operate::misfit,
     partition::Hot,
     turn::{outcome_of, run_instance},
 };
@@ -13,21 +14,13 @@ use durance_durable::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, RuntimeStatus,
     StartDecision, Token, TurnCommit, decide_start,
 };
-use durance_store::{IdempotencyKey, Operation, Outcome, Snapshot, StartOutcome, StartRequest, TurnOutcome};
+use durance_store::{Operation, Outcome, Snapshot, StartOutcome, StartRequest, TurnOutcome};
 use futures_util::FutureExt;
-use sha2::{Digest, Sha256};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::Arc,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use uuid::Uuid;
-
-/// Instance ids that follow from an idempotency key are UUIDs (version 5) in this namespace. It must never change.
-const KEY_NAMESPACE: Uuid = Uuid::from_u128(0x6fa2_1a0e_7d5b_4d0c_9a55_1f0c_3b8e_42d7);
-
-/// The longest idempotency key, in bytes.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 
 impl Engine {
     /// Starts an orchestration, or says who holds its id.
@@ -36,23 +29,19 @@ impl Engine {
         orchestrator: &str,
         input: Json,
         options: StartOptions,
+        idempotency: Option<&Idempotency>,
     ) -> Result<StartAnswer, ClientError> {
+        let key = idempotency.map(|key| key.of(&options.parts(orchestrator, &input)));
+        let request = self.request(orchestrator, input, options, idempotency)?;
         let place = self.admit()?;
-        let request = self.request(orchestrator, input, options)?;
-        let outcome =
-            if request.idempotency.is_none() && self.partition(&request.instance).claim(&request.instance) {
-                self.start_with_first_turn(request, place).await?
-            } else {
-                self.start_alone(request, place).await?
-            };
-        match outcome {
-            StartOutcome::Started { holder, .. } | StartOutcome::Repeated(holder) => {
-                Ok(StartAnswer::Started(holder))
-            }
-            StartOutcome::Existing(holder) => Ok(StartAnswer::Existing(holder)),
-            StartOutcome::AlreadyExists(holder) => Ok(StartAnswer::AlreadyExists(holder)),
-            StartOutcome::Changed(holder) => Ok(StartAnswer::Changed(holder)),
-            StartOutcome::IdempotencyMismatch => Err(ClientError::IdempotencyMismatch),
+        if key.is_none() && self.partition(&request.instance).claim(&request.instance) {
+            return Ok(answer(self.start_with_first_turn(request, place).await?));
+        }
+        drop(place);
+        match self.operate(vec![Operation::Start(request)], key).await?.pop() {
+            Some(Outcome::Start(outcome)) => Ok(answer(outcome)),
+            Some(other) => Err(misfit(&other)),
+            None => Err(ClientError::Stopping),
         }
     }
 
@@ -61,26 +50,12 @@ impl Engine {
         orchestrator: &str,
         input: Json,
         options: StartOptions,
+        idempotency: Option<&Idempotency>,
     ) -> Result<StartRequest, ClientError> {
         let module = self.executor.resolve_orchestrator(orchestrator);
         let module = module.ok_or_else(|| self.unknown_orchestrator(orchestrator))?;
-        let key = options.idempotency_key.as_deref();
-        if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
-            let text = format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
-            return Err(ClientError::InvalidArgument(text));
-        }
-        let idempotency = key.map(|key| IdempotencyKey {
-            key: key.into(),
-            request_digest: digest(orchestrator, &input, &options),
-        });
-        let instance = options.instance.unwrap_or_else(|| {
-            InstanceId::from_uuid(match key {
-                Some(key) => Uuid::new_v5(&KEY_NAMESPACE, key.as_bytes()),
-                None => self.clock.new_id(),
-            })
-        });
         Ok(StartRequest {
-            instance,
+            instance: options.instance.unwrap_or_else(|| self.new_instance(idempotency)),
             name: orchestrator.into(),
             input,
             module,
@@ -88,26 +63,12 @@ impl Engine {
             parent: None,
             if_exists: options.if_exists,
             token: options.token,
-            idempotency,
+            details: options.details,
             now: self.clock.now(),
         })
     }
 
-    /// The start is committed; then the first turn runs.
-    async fn start_alone(
-        self: &Arc<Self>,
-        request: StartRequest,
-        place: OwnedSemaphorePermit,
-    ) -> Result<StartOutcome, ClientError> {
-        let engine = Arc::clone(self);
-        run_to_end(async move {
-            let _place = place;
-            engine.commit_start(request).await
-        })
-        .await
-    }
-
-    fn take_effect_of_start(self: &Arc<Self>, outcome: &StartOutcome) {
+    pub(crate) fn take_effect_of_start(self: &Arc<Self>, outcome: &StartOutcome) {
         let StartOutcome::Started { holder, terminated, messages } = outcome else { return };
         tracing::info!(instance_id = %holder.instance, execution_id = %holder.execution, "orchestration started");
         if let Some(execution) = terminated {
@@ -241,13 +202,24 @@ struct FirstTurn {
     token: Token,
 }
 
-/// Of all that a start asks for. Each part is preceded by its length, so that no two requests have the same bytes.
-fn digest(orchestrator: &str, input: &Json, options: &StartOptions) -> [u8; 32] {
-    let instance = options.instance.as_ref().map_or("", InstanceId::as_str);
-    let mut hash = Sha256::new();
-    for part in [orchestrator, input.as_str(), instance, options.if_exists.as_str()] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+impl StartOptions {
+    /// All that a start asks for.
+    pub(crate) fn parts<'s>(&'s self, orchestrator: &'s str, input: &'s Json) -> Vec<&'s str> {
+        let Self { instance, if_exists, token: _, details } = self;
+        let instance = instance.as_ref().map_or("", InstanceId::as_str);
+        let version = details.version.as_deref().unwrap_or_default();
+        let mut parts = vec!["start", orchestrator, input.as_str(), instance, if_exists.as_str(), version];
+        parts.extend(details.tags.iter().flat_map(|(name, value)| [&**name, &**value]));
+        parts
     }
-    hash.finalize().into()
+}
+
+/// What the store decided, for the caller.
+pub(crate) fn answer(outcome: StartOutcome) -> StartAnswer {
+    match outcome {
+        StartOutcome::Started { holder, .. } => StartAnswer::Started(holder),
+        StartOutcome::Existing(holder) => StartAnswer::Existing(holder),
+        StartOutcome::AlreadyExists(holder) => StartAnswer::AlreadyExists(holder),
+        StartOutcome::Changed(holder) => StartAnswer::Changed(holder),
+    }
 }

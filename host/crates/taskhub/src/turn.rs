@@ -131,18 +131,24 @@ impl Engine {
         for event in &commit.turn.events {
             let HistoryEvent::SubOrchestrationInstanceCreated(child) = event else { continue };
             match self.executor.resolve_orchestrator(&child.name) {
-                Some(module) => children.push(StartRequest {
-                    instance: child.instance.clone(),
-                    name: Arc::clone(&child.name),
-                    input: child.input.clone(),
-                    module,
-                    execution: ExecutionId(self.clock.new_id()),
-                    parent: Some(hot.state.lock().as_parent(child.task)),
-                    if_exists: IfExists::ReplaceFinished,
-                    token: None,
-                    idempotency: None,
-                    now: commit.turn.time,
-                }),
+                Some(module) => {
+                    let (parent, details) = {
+                        let state = hot.state.lock();
+                        (state.as_parent(child.task), state.details_for_child())
+                    };
+                    children.push(StartRequest {
+                        instance: child.instance.clone(),
+                        name: Arc::clone(&child.name),
+                        input: child.input.clone(),
+                        module,
+                        execution: ExecutionId(self.clock.new_id()),
+                        parent: Some(parent),
+                        if_exists: IfExists::ReplaceFinished,
+                        token: None,
+                        details,
+                        now: commit.turn.time,
+                    });
+                }
                 None => {
                     let text = self.unknown_orchestrator(&child.name).to_string();
                     let failure = TaskFailureDetails::non_retriable("UnknownOrchestrator", text);
@@ -176,7 +182,7 @@ fn is_for_another_life(hot: &Hot, delivery: &Delivery) -> bool {
 fn sort_mail(state: &RuntimeState, mail: &[Delivery]) -> (Vec<HistoryEvent>, Vec<u64>) {
     let mut taken: Vec<u64> = mail.iter().filter_map(|delivery| delivery.sequence).collect();
     let mut events = Vec::with_capacity(mail.len());
-    if state.event_count() == 0 {
+    if state.awaits_start() {
         // Stored in the inbox by the start itself; its delivery may be late.
         events.push(HistoryEvent::ExecutionStarted);
         taken.push(0);

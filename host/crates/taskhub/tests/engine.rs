@@ -2,13 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod client_operations;
 mod support;
 
 use durance_durable::{
     ActivityOptions, HistoryEvent, IfExists, Json, RetryPolicy, RuntimeStatus, TaskFailureDetails,
 };
 use durance_store::MemoryStore;
-use durance_taskhub::{ClientError, StartAnswer, StartOptions, StatusOptions, TaskHubSettings};
+use durance_taskhub::{ClientError, Idempotency, StartAnswer, StartOptions, StatusOptions, TaskHubSettings};
 use futures_util::future::join_all;
 use std::{sync::Arc, time::Duration};
 use support::{App, Context, Hub, Result, instance, json};
@@ -306,8 +307,8 @@ async fn an_orchestrator_that_takes_another_way_at_replay_fails_with_both_sides(
 async fn a_repeated_start_with_one_idempotency_key_gives_the_first_run() {
     let hub = Hub::open(waits_app());
     let start = |input: &'static str| {
-        let options = StartOptions { idempotency_key: Some("k1".to_owned()), ..StartOptions::default() };
-        hub.client.start_new("Waits", json(input), options)
+        let client = hub.client.once(Idempotency::new("k1").unwrap());
+        async move { client.start_new("Waits", json(input), StartOptions::default()).await }
     };
     let StartAnswer::Started(first) = start("1").await.unwrap() else { panic!() };
     assert_eq!(first.instance.as_str().len(), 32);

@@ -16,8 +16,8 @@ mod tests;
 
 use crate::rewind::in_force;
 use crate::{
-    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Parent, TaskFailureDetails,
-    TaskId, Timestamp, Turn,
+    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Parent, StartDetails,
+    TaskFailureDetails, TaskId, Timestamp, Turn,
 };
 pub use end::Outcome;
 use std::{
@@ -132,6 +132,7 @@ pub struct RuntimeState {
     instance: InstanceId,
     execution: ExecutionId,
     generation: u64,
+    details: StartDetails,
     record: ExecutionRecord,
     /// Time of the present turn.
     now: Timestamp,
@@ -206,6 +207,7 @@ impl RuntimeState {
             instance: record.instance.clone(),
             execution: instance.execution,
             generation: instance.generation,
+            details: instance.details.clone(),
             now: record.started,
             record,
             phase: Phase::Idle,
@@ -267,6 +269,18 @@ impl RuntimeState {
             execution: self.execution,
             task,
         }
+    }
+
+    /// What a sub-orchestration inherits.
+    #[must_use]
+    pub fn details_for_child(&self) -> StartDetails {
+        StartDetails { version: self.details.version.clone(), ..StartDetails::default() }
+    }
+
+    /// What the run's starter said about it.
+    #[must_use]
+    pub fn details(&self) -> &StartDetails {
+        &self.details
     }
 
     /// The orchestrator's input.
