@@ -12,18 +12,19 @@
 pub mod conformance;
 mod embedded;
 mod hub;
+mod list;
 mod memory;
 mod operation;
 mod rows;
 mod store;
 
 pub use embedded::{EmbeddedStore, RepairReport, StoreOptions, repair};
+pub use list::{ListPage, ListPosition, ListQuery, SortBy, TimeRange};
 pub use memory::MemoryStore;
 pub use operation::{
     Holder, IdempotencyKey, OnceOutcome, OnceRequest, Operation, Outcome, PurgeOutcome, RetryTask,
     RewindOutcome, RewindRequest, SendEvent, SendOutcome, StartOutcome, StartRequest, TurnOutcome, TurnWrite,
 };
 pub use store::{
-    Fence, Lease, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StatusCounts,
-    StoreError, TaskHubStore,
+    Fence, Lease, OpenActivity, OpenTimer, Recovered, Snapshot, StatusCounts, StoreError, TaskHubStore,
 };

@@ -1,6 +1,6 @@
 //! What a task hub's store promises.
 
-use crate::{IdempotencyKey, OnceOutcome, Operation, Outcome};
+use crate::{IdempotencyKey, ListPage, ListQuery, OnceOutcome, Operation, Outcome};
 use durance_durable::{
     ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Message, PartitionId, RuntimeStatus,
     ScheduleTask, TaskId, Timestamp, Token, Turn,
@@ -97,7 +97,7 @@ pub trait TaskHubStore: Send + Sync + fmt::Debug + 'static {
     /// The store cannot be read.
     fn counts(&self) -> Result<StatusCounts, StoreError>;
 
-    /// One page of instances, in the order of their ids (by bytes).
+    /// One page of instances.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -134,32 +134,6 @@ impl StatusCounts {
             *count += 1;
         }
     }
-}
-
-/// Which instances to list.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ListQuery {
-    /// Any of these; empty means all.
-    pub statuses: Vec<RuntimeStatus>,
-    /// Created at or after.
-    pub created_from: Option<Timestamp>,
-    /// Created at or before.
-    pub created_to: Option<Timestamp>,
-    /// The id starts with this.
-    pub id_prefix: Option<String>,
-    /// Only ids after this one: the continuation.
-    pub after: Option<InstanceId>,
-    /// The longest page, at least 1.
-    pub page_size: usize,
-}
-
-/// A page of a listing.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ListPage {
-    /// In the order of ids.
-    pub instances: Vec<(InstanceId, InstanceRecord)>,
-    /// Where the next page begins; none on the last one.
-    pub after: Option<InstanceId>,
 }
 
 /// Something that waits: found when a partition gets a new owner, or opened again by a rewind.

@@ -96,6 +96,7 @@ macro_rules! conformance_tests {
             $crate::conformance_tests!(@theme $make, list: [
                 list_is_in_the_order_of_ids_page_by_page,
                 list_filters_by_status_time_and_prefix,
+                every_order_and_filter_gives_the_same_pages,
             ]);
             $crate::conformance_tests!(@theme $make, leases: [
                 owner_gets_every_partition,

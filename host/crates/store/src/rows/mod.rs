@@ -9,6 +9,7 @@ mod codec;
 mod hub;
 mod keys;
 mod lifecycle;
+mod list;
 mod once;
 mod purge;
 mod read;
@@ -84,6 +85,21 @@ impl Table {
     }
 }
 
+/// The order of a scan, and where it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction<'k> {
+    /// In the order of keys, from this one on.
+    Up(&'k [u8]),
+    /// Against it, from the last one before this one; none: from the last one.
+    Down(Option<&'k [u8]>),
+}
+
+impl Direction<'_> {
+    pub(crate) fn is_up(self) -> bool {
+        matches!(self, Self::Up(_))
+    }
+}
+
 /// Called with the key and value of each row in turn; says whether to go on.
 pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StoreError> + 'a;
 
@@ -92,6 +108,6 @@ pub(crate) trait Rows {
     /// The value under a key.
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Visits the rows of `prefix`'s table whose keys begin with it, from the key `from` on, in the order of keys.
-    fn scan(&self, prefix: &Key, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError>;
+    /// Visits the rows of `prefix`'s table whose keys begin with it.
+    fn scan(&self, prefix: &Key, direction: Direction<'_>, visit: &mut Visit<'_>) -> Result<(), StoreError>;
 }

@@ -1,13 +1,12 @@
 //! What can be read from a hub, over rows that are durable.
 
 use super::{
-    Key, Rows, Table, codec, keys,
+    Direction, Key, Rows, Table, codec, keys,
     stored::{Counters, FirstOutcome, OpenTask, StoredMessage, Tombstone},
     transaction::{read, read_opening},
 };
 use crate::{
-    IdempotencyKey, ListPage, ListQuery, OnceOutcome, OpenActivity, OpenTimer, Recovered, Snapshot,
-    StatusCounts, StoreError,
+    IdempotencyKey, OnceOutcome, OpenActivity, OpenTimer, Recovered, Snapshot, StatusCounts, StoreError,
 };
 use durance_durable::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, PartitionId,
@@ -54,7 +53,7 @@ impl Reader<'_> {
     pub(crate) fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {
         let prefix = keys::children(id);
         let mut found = Vec::new();
-        self.0.scan(&prefix, &prefix.bytes, &mut |key, _| {
+        self.0.scan(&prefix, Direction::Up(&[]), &mut |key, _| {
             found.push(keys::read_child(&prefix, key)?);
             Ok(ControlFlow::Continue(()))
         })?;
@@ -75,32 +74,10 @@ impl Reader<'_> {
         Ok(counters.unwrap_or_default().statuses)
     }
 
-    pub(crate) fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        let prefix = query.id_prefix.as_deref().unwrap_or_default();
-        // The key that follows an id is the id and a zero byte.
-        let after =
-            query.after.as_ref().map(|id| [id.as_str().as_bytes(), &[0]].concat()).unwrap_or_default();
-        let from = after.as_slice().max(prefix.as_bytes());
-        let mut page = ListPage::default();
-        self.0.scan(&Key::new(Table::Instances, &[prefix.as_bytes()]), from, &mut |key, value| {
-            let record: InstanceRecord = codec::decode(Table::Instances, value)?;
-            if !is_listed(query, &record) {
-                return Ok(ControlFlow::Continue(()));
-            }
-            if page.instances.len() >= query.page_size.max(1) {
-                page.after = page.instances.last().map(|(id, _)| id.clone());
-                return Ok(ControlFlow::Break(()));
-            }
-            page.instances.push((keys::read_instance(Table::Instances, key)?, record));
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(page)
-    }
-
     pub(crate) fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError> {
         let mut found = Vec::new();
         let inbox = keys::in_partition(Table::Inbox, partition);
-        self.0.scan(&inbox, &inbox.bytes, &mut |key, value| {
+        self.0.scan(&inbox, Direction::Up(&[]), &mut |key, value| {
             let (instance, sequence) = keys::read_message(key)?;
             let StoredMessage { target, event } = codec::decode(Table::Inbox, value)?;
             found.push(Recovered::Message(Message { instance, sequence, target, event }));
@@ -108,7 +85,7 @@ impl Reader<'_> {
         })?;
         let tasks = keys::in_partition(Table::Tasks, partition);
         let mut calls = ScheduledCalls { rows: self.0, turn: None };
-        self.0.scan(&tasks, &tasks.bytes, &mut |key, value| {
+        self.0.scan(&tasks, Direction::Up(&[]), &mut |key, value| {
             let (instance, execution, task) = keys::read_task(key)?;
             found.push(match codec::decode(Table::Tasks, value)? {
                 OpenTask::Timer { fire_at } => {
@@ -126,18 +103,12 @@ impl Reader<'_> {
 
     fn rows_under<T: DeserializeOwned>(&self, prefix: &Key) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
-        self.0.scan(prefix, &prefix.bytes, &mut |_, value| {
+        self.0.scan(prefix, Direction::Up(&[]), &mut |_, value| {
             found.push(codec::decode(prefix.table, value)?);
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(found)
     }
-}
-
-fn is_listed(query: &ListQuery, record: &InstanceRecord) -> bool {
-    (query.statuses.is_empty() || query.statuses.contains(&record.status))
-        && query.created_from.is_none_or(|from| record.created >= from)
-        && query.created_to.is_none_or(|to| record.created <= to)
 }
 
 /// Finds in histories what open activities call. Keeps the last turn: a fan-out is one turn of many calls.

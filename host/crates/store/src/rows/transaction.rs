@@ -1,7 +1,7 @@
 //! Rows, read through the changes of a commit that is being decided.
 
 use super::{
-    Change, Key, Rows, Staged, codec, keys,
+    Change, Direction, Key, Rows, Staged, codec, keys,
     stored::{Counters, Opening, StoredMessage},
 };
 use crate::StoreError;
@@ -131,7 +131,7 @@ impl<'a> Transaction<'a> {
         limit: usize,
     ) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
         let mut found = BTreeMap::new();
-        self.rows.scan(prefix, &prefix.bytes, &mut |key, value| {
+        self.rows.scan(prefix, Direction::Up(&[]), &mut |key, value| {
             found.insert(key.to_vec(), value.to_vec());
             Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
