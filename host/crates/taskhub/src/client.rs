@@ -1,7 +1,7 @@
 //! The orchestration client: what functions and the management API ask of a task hub.
 
 use crate::{
-    ClientError, Idempotency, InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot,
+    ClientError, Idempotency, InstancePage, OrchestrationStatus, PurgeFilter, StatusOptions, StatusSnapshot,
     engine::Engine,
 };
 use durance_durable::{HistoryEvent, IfExists, InstanceId, Json, StartDetails, Token};
@@ -28,6 +28,24 @@ pub struct StartOptions {
     pub token: Option<Token>,
     /// Tags, version and the time of the start.
     pub details: StartDetails,
+}
+
+/// An external event.
+#[derive(Debug, Clone)]
+pub struct RaisedEvent<'e> {
+    /// Its name, not empty.
+    pub name: &'e str,
+    /// Its data.
+    pub data: Json,
+}
+
+impl RaisedEvent<'_> {
+    pub(crate) fn into_event(self) -> Result<HistoryEvent, ClientError> {
+        if self.name.is_empty() {
+            return Err(ClientError::InvalidArgument("the name of an event must not be empty".to_owned()));
+        }
+        Ok(HistoryEvent::EventRaised { name: self.name.into(), input: self.data })
+    }
 }
 
 /// The id of a restarted orchestration.
@@ -99,10 +117,7 @@ impl OrchestrationClient {
         name: &str,
         data: Json,
     ) -> Result<(), ClientError> {
-        if name.is_empty() {
-            return Err(ClientError::InvalidArgument("the name of an event must not be empty".to_owned()));
-        }
-        self.send(instance, HistoryEvent::EventRaised { name: name.into(), input: data }).await
+        self.send(instance, RaisedEvent { name, data }.into_event()?).await
     }
 
     /// Ends an instance. Its activities are not waited for; its sub-orchestrations go on.
@@ -171,6 +186,51 @@ impl OrchestrationClient {
     /// `NotFound`, `NotFinished`, `IdempotencyMismatch`, `Store`, `Stopping`.
     pub async fn purge(&self, instance: &InstanceId) -> Result<(), ClientError> {
         self.engine.purge(instance, self.idempotency.as_ref()).await
+    }
+
+    /// Deletes a finished instance and the finished sub-orchestrations below it; answers how many. Live ones stay.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotFinished`, `IdempotencyMismatch`, `Store`, `Stopping`.
+    pub async fn purge_tree(&self, instance: &InstanceId) -> Result<u64, ClientError> {
+        self.engine.purge_tree(instance, self.idempotency.as_ref()).await
+    }
+
+    /// Deletes the finished instances that the filter selects, a small batch a commit; answers how many. With `dry_run`
+    /// it only counts them. An idempotency key means nothing here: a repetition finds nothing left.
+    ///
+    /// # Errors
+    /// `Busy`, `Store`, `Stopping`; what was deleted before stays so.
+    pub async fn purge_instances(&self, filter: &PurgeFilter, dry_run: bool) -> Result<u64, ClientError> {
+        self.engine.purge_instances(filter, dry_run).await
+    }
+
+    /// Starts an orchestration unless a live one has the id, and sends whichever it is an event, in one commit.
+    ///
+    /// # Errors
+    /// As `start_new` and `raise_event`.
+    pub async fn start_and_raise(
+        &self,
+        orchestrator: &str,
+        input: Json,
+        options: StartOptions,
+        event: RaisedEvent<'_>,
+    ) -> Result<StartAnswer, ClientError> {
+        self.engine.start_and_raise(orchestrator, input, options, event, self.idempotency.as_ref()).await
+    }
+
+    /// Waits until an instance's status, custom status or run is another one than was seen, or `timeout` has passed;
+    /// answers its status at that moment.
+    ///
+    /// # Errors
+    /// `NotFound`, `Store`.
+    pub async fn wait_for_change(
+        &self,
+        instance: &InstanceId,
+        seen: &OrchestrationStatus,
+        timeout: Duration,
+    ) -> Result<OrchestrationStatus, ClientError> {
+        self.engine.wait_for_change(instance, seen, timeout).await
     }
 
     /// How many instances there are of each status.

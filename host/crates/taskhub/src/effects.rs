@@ -51,6 +51,8 @@ impl Engine {
             let (instance_id, status) = (&committed.instance, committed.status);
             tracing::info!(%instance_id, execution_id = %committed.execution, %status, "orchestration finished");
             self.watchers.finished(instance_id);
+        } else {
+            self.watchers.changed(&committed.instance);
         }
     }
 

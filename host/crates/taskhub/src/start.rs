@@ -2,7 +2,7 @@
 //! share one commit.
 
 use crate::{
-    ClientError, Idempotency, Progress, StartAnswer, StartOptions,
+    ClientError, Idempotency, Progress, RaisedEvent, StartAnswer, StartOptions,
     committer::NotCommitted,
     effects::Committed,
     engine::Engine,
@@ -11,10 +11,10 @@ use crate::{
     turn::{outcome_of, run_instance},
 };
 use durance_durable::{
-    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, RuntimeStatus,
+    ExecutionId, ExecutionRecord, HistoryEvent, IfExists, InstanceId, InstanceRecord, Json, RuntimeStatus,
     StartDecision, Token, TurnCommit, decide_start,
 };
-use durance_store::{Operation, Outcome, Snapshot, StartOutcome, StartRequest, TurnOutcome};
+use durance_store::{Operation, Outcome, SendEvent, Snapshot, StartOutcome, StartRequest, TurnOutcome};
 use futures_util::FutureExt;
 use std::{
     panic::{self, AssertUnwindSafe},
@@ -39,6 +39,32 @@ impl Engine {
         }
         drop(place);
         match self.operate(vec![Operation::Start(request)], key).await?.pop() {
+            Some(Outcome::Start(outcome)) => Ok(answer(outcome)),
+            Some(other) => Err(misfit(&other)),
+            None => Err(ClientError::Stopping),
+        }
+    }
+
+    /// Starts an orchestration unless a live one has the id, and sends whichever it is an event.
+    pub(crate) async fn start_and_raise(
+        self: &Arc<Self>,
+        orchestrator: &str,
+        input: Json,
+        options: StartOptions,
+        event: RaisedEvent<'_>,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<StartAnswer, ClientError> {
+        let options = StartOptions { if_exists: IfExists::UseExistingIfLive, token: None, ..options };
+        let key = idempotency.map(|key| {
+            let mut parts = options.parts(orchestrator, &input);
+            parts.extend(["raise", event.name, event.data.as_str()]);
+            key.of(&parts)
+        });
+        let event = event.into_event()?;
+        let start = self.request(orchestrator, input, options, idempotency)?;
+        let send = SendEvent { instance: start.instance.clone(), event };
+        let operations = vec![Operation::Start(start), Operation::Send(send)];
+        match self.operate(operations, key).await?.into_iter().next() {
             Some(Outcome::Start(outcome)) => Ok(answer(outcome)),
             Some(other) => Err(misfit(&other)),
             None => Err(ClientError::Stopping),

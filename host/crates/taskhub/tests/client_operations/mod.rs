@@ -1,9 +1,12 @@
 //! What clients change: rewind, restart, terminate with all below, each repeatable under a key.
 
 use crate::support::{App, Context, Hub, Result, instance, json};
-use durance_durable::{HistoryEvent, InstanceId, Json, RuntimeStatus, TaskFailureDetails};
+use durance_durable::{
+    HistoryEvent, InstanceId, Json, RuntimeStatus, StartDetails, TaskFailureDetails, Timestamp,
+};
 use durance_taskhub::{
-    ClientError, Idempotency, OrchestrationClient, RestartUnder, StartAnswer, StatusOptions,
+    ClientError, Idempotency, OrchestrationClient, PurgeFilter, RaisedEvent, RestartUnder, StartAnswer,
+    StartOptions, StatusOptions,
 };
 use std::{
     sync::{
@@ -206,4 +209,90 @@ async fn ended(hub: &Hub, id: &InstanceId) -> durance_taskhub::OrchestrationStat
     let status = hub.client.wait_for_completion(id, Duration::from_secs(20)).await.unwrap();
     assert_eq!(status.runtime_status, RuntimeStatus::Terminated);
     status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_takes_only_what_is_finished_and_can_be_tried_first() {
+    let hub = Hub::open(app(&World::default()));
+    hub.start("Tree", "top", "2").await;
+    hub.start("Tree", "live", "0").await;
+    while status(&hub, "tree-0") != Some(RuntimeStatus::Running) {
+        tokio::task::yield_now().await;
+    }
+    let live = hub.client.purge_tree(&instance("top")).await;
+    assert!(matches!(live, Err(ClientError::NotFinished { .. })), "{live:?}");
+    hub.client.terminate_tree(&instance("top"), "").await.unwrap();
+    ended(&hub, &instance("tree-0")).await;
+    assert_eq!(hub.client.purge_tree(&instance("top")).await.unwrap(), 3);
+    assert_eq!(status(&hub, "tree-1"), None);
+
+    for number in 0..70 {
+        let id = format!("job-{number}");
+        hub.start("Tree", &id, "0").await;
+        hub.client.terminate(&instance(&id), "").await.unwrap();
+        hub.finished(&id).await;
+    }
+    let filter = |statuses| PurgeFilter { created_from: Timestamp::default(), created_to: None, statuses };
+    let purge =
+        async |statuses, dry_run| hub.client.purge_instances(&filter(statuses), dry_run).await.unwrap();
+    assert_eq!(purge(vec![RuntimeStatus::Running, RuntimeStatus::Pending], false).await, 0);
+    assert_eq!(purge(vec![RuntimeStatus::Completed], false).await, 0);
+    assert_eq!(purge(vec![], true).await, 70);
+    assert_eq!(purge(vec![RuntimeStatus::Terminated, RuntimeStatus::Running], false).await, 70);
+    assert_eq!(purge(vec![], true).await, 0);
+    assert_eq!(status(&hub, "live"), Some(RuntimeStatus::Running));
+    let counts = hub.client.counts().unwrap();
+    assert_eq!((counts.of(RuntimeStatus::Running), counts.of(RuntimeStatus::Terminated)), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_and_raise_begins_once_and_reaches_whoever_holds_the_id() {
+    let hub = Hub::open(app(&World::default()));
+    let options = || StartOptions { instance: Some(instance("a")), ..StartOptions::default() };
+    let send = async || {
+        let event = RaisedEvent { name: "never", data: json("7") };
+        hub.client.start_and_raise("Tree", json("0"), options(), event).await.unwrap()
+    };
+    assert!(matches!(send().await, StartAnswer::Started(_)));
+    assert_eq!(hub.output("a").await, "7");
+    let StartAnswer::Started(second) = send().await else { panic!("it was over") };
+    assert_eq!(second.generation, 2);
+    hub.output("a").await;
+    hub.start("Tree", "a", "0").await;
+    assert!(matches!(send().await, StartAnswer::Existing(_)));
+    assert_eq!(hub.output("a").await, "7");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_and_version_are_shown_and_a_child_inherits_the_version() {
+    let hub = Hub::open(app(&World::default()));
+    let details = StartDetails {
+        tags: [("team".into(), "red".into())].into(),
+        version: Some("2.1".into()),
+        scheduled_start: None,
+    };
+    let options =
+        StartOptions { instance: Some(instance("top")), details: details.clone(), ..StartOptions::default() };
+    hub.client.start_new("Tree", json("1"), options).await.unwrap();
+    while status(&hub, "tree-0") != Some(RuntimeStatus::Running) {
+        tokio::task::yield_now().await;
+    }
+    let shown =
+        |id: &str| hub.client.get_status(&instance(id), StatusOptions::default()).unwrap().status.unwrap();
+    assert_eq!(shown("top").details, details);
+    let child = shown("tree-0");
+    assert_eq!(child.details.version.as_deref(), Some("2.1"));
+    assert_eq!((child.details.tags.len(), child.parent), (0, Some(instance("top"))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_wakes_who_waits_for_it() {
+    let hub = Hub::open(app(&World::default()));
+    hub.start("Tree", "a", "0").await;
+    let seen = hub.client.wait_for_completion(&instance("a"), Duration::ZERO).await.unwrap();
+    let changed =
+        async || hub.client.wait_for_change(&instance("a"), &seen, Duration::from_secs(20)).await.unwrap();
+    let (changed, ()) =
+        tokio::join!(changed(), async { hub.client.suspend(&instance("a"), "").await.unwrap() });
+    assert_eq!(changed.runtime_status, RuntimeStatus::Suspended);
 }
