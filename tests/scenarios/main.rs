@@ -12,6 +12,7 @@ mod logs;
 mod management;
 mod orchestrations;
 mod outbound;
+mod patterns;
 mod pinning;
 mod policies;
 mod samples;

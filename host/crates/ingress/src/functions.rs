@@ -87,7 +87,7 @@ impl Functions {
             function = &**function,
             %invocation_id,
             status = status.as_u16(),
-            elapsed_ms = started.elapsed().as_secs_f64() * 1e3,
+            elapsed_ms = started.elapsed().as_micros() as f64 / 1e3,
             "executed"
         );
         answer

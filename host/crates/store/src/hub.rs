@@ -2,7 +2,7 @@
 
 use crate::{
     Fence, IdempotencyKey, Lease, ListPage, ListQuery, OnceOutcome, Operation, Outcome, Recovered, Snapshot,
-    StatusCounts, StoreError, TaskHubStore,
+    StatusCounts, StoreError, TaskHubStore, TaskHubView,
     rows::{Opening, Reader, Rows, WriteBatch, check_lease, decide, open_hub, read_opening},
 };
 use durance_durable::{
@@ -103,40 +103,46 @@ impl<S: HubStore> TaskHubStore for S {
         self.hub().write(|rows| decide(rows, fence, operations))
     }
 
+    fn view(&self) -> Box<dyn TaskHubView + '_> {
+        Box::new(Reader(self.hub().backend.view()))
+    }
+}
+
+impl<S: HubStore> TaskHubView for S {
     fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError> {
-        Reader(&*self.hub().backend.view()).recover(partition)
+        self.view().recover(partition)
     }
 
     fn instance(&self, id: &InstanceId) -> Result<Snapshot, StoreError> {
-        Reader(&*self.hub().backend.view()).instance(id)
+        self.view().instance(id)
     }
 
     fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, StoreError> {
-        Reader(&*self.hub().backend.view()).execution(id)
+        self.view().execution(id)
     }
 
     fn history(&self, id: ExecutionId) -> Result<Vec<Turn>, StoreError> {
-        Reader(&*self.hub().backend.view()).history(id)
+        self.view().history(id)
     }
 
     fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError> {
-        Reader(&*self.hub().backend.view()).previous_generations(id)
+        self.view().previous_generations(id)
     }
 
     fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {
-        Reader(&*self.hub().backend.view()).children(id)
+        self.view().children(id)
     }
 
     fn first_outcome(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<OnceOutcome>, StoreError> {
-        Reader(&*self.hub().backend.view()).first_outcome(key, now)
+        self.view().first_outcome(key, now)
     }
 
     fn counts(&self) -> Result<StatusCounts, StoreError> {
-        Reader(&*self.hub().backend.view()).counts()
+        self.view().counts()
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        Reader(&*self.hub().backend.view()).list(query)
+        self.view().list(query)
     }
 }
 

@@ -27,4 +27,5 @@ pub use operation::{
 };
 pub use store::{
     Fence, Lease, OpenActivity, OpenTimer, Recovered, Snapshot, StatusCounts, StoreError, TaskHubStore,
+    TaskHubView,
 };

@@ -5,10 +5,11 @@ use crate::{
     hub::{Backend, Hub, HubStore},
     rows::{Change, Direction, Key, Rows, Table, Visit, WriteBatch, counters_row},
 };
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::RwLock;
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Bound,
+    sync::Arc,
 };
 
 /// A task hub in memory, with the rules of the real one. It is the model that other stores are compared with.
@@ -49,19 +50,20 @@ impl HubStore for MemoryStore {
 
 type Tables = HashMap<Table, BTreeMap<Vec<u8>, Vec<u8>>>;
 
-/// Rows in memory.
+/// Rows in memory. A view keeps the tables as they are; whoever writes meanwhile writes to a copy.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryRows {
-    tables: RwLock<Tables>,
+    tables: RwLock<Arc<Tables>>,
 }
 
 impl Backend for MemoryRows {
     fn view(&self) -> Box<dyn Rows + '_> {
-        Box::new(self.tables.read())
+        Box::new(Arc::clone(&self.tables.read()))
     }
 
     fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
         let mut tables = self.tables.write();
+        let tables = Arc::make_mut(&mut tables);
         let (key, value) = counters_row(&batch.counters);
         let counters = (key, Change::Put(value));
         for (key, change) in std::iter::once(counters).chain(batch.changes.into_changes()) {
@@ -75,7 +77,7 @@ impl Backend for MemoryRows {
     }
 }
 
-impl Rows for RwLockReadGuard<'_, Tables> {
+impl Rows for Arc<Tables> {
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(HashMap::get(self, &key.table).and_then(|table| table.get(&key.bytes)).cloned())
     }

@@ -6,7 +6,7 @@ use durance_durable::{
     ScheduleTask, TaskId, Timestamp, Token, Turn,
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
 /// The right to drive a partition until somebody else takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub type Fence = [Lease];
 /// Storage of one task hub.
 ///
 /// Reads show only what is durable.
-pub trait TaskHubStore: Send + Sync + fmt::Debug + 'static {
+pub trait TaskHubStore: TaskHubView + Send + Sync + fmt::Debug + 'static {
     /// How many partitions the hub has; fixed for its life.
     fn partition_count(&self) -> u16;
 
@@ -49,6 +49,12 @@ pub trait TaskHubStore: Send + Sync + fmt::Debug + 'static {
     /// [`StoreError::Io`] or [`StoreError::Poisoned`]: it is unknown what was written; the process must end.
     fn commit(&self, fence: &Fence, operations: Vec<Operation>) -> Result<Vec<Outcome>, StoreError>;
 
+    /// The hub as it is now, to read several things of one moment.
+    fn view(&self) -> Box<dyn TaskHubView + '_>;
+}
+
+/// What can be read of a task hub. On a store each call sees its own moment; on a [`TaskHubStore::view`] all see one.
+pub trait TaskHubView {
     /// All that waits in a partition: to be called once by a new owner, before its first commit.
     ///
     /// # Errors
@@ -237,6 +243,12 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A commit does not come to an end.
+    #[error(
+        "the store has not finished a write for {} s: the disk hangs, or is full; nothing is acknowledged any more",
+        .0.as_secs()
+    )]
+    Stalled(Duration),
     /// A write failed before: nothing is acknowledged any more until the process starts again and recovers.
     #[error("a write to the store failed before; restart the process so that it recovers what is durable")]
     Poisoned,

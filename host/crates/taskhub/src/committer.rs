@@ -6,6 +6,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     sync::{Arc, mpsc},
     thread,
+    time::{Duration, Instant},
 };
 use tokio::sync::{oneshot, watch};
 
@@ -17,7 +18,21 @@ const OPERATIONS_MAX: usize = 2_048;
 pub(crate) struct Committer {
     submissions: Mutex<Option<mpsc::Sender<Submission>>>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
-    failed: watch::Receiver<Option<Arc<StoreError>>>,
+    health: Arc<Health>,
+}
+
+/// How the store does.
+#[derive(Debug)]
+struct Health {
+    /// When the commit that is under way began.
+    commit_began: Mutex<Option<Instant>>,
+    failed: watch::Sender<Option<Arc<StoreError>>>,
+}
+
+impl Health {
+    fn fail(&self, error: StoreError) {
+        self.failed.send_replace(Some(Arc::new(error)));
+    }
 }
 
 /// Operations that stand together in one commit, in order.
@@ -38,14 +53,15 @@ impl Committer {
     /// The system has no thread to give.
     pub(crate) fn start(store: Arc<dyn TaskHubStore>, leases: Vec<Lease>) -> std::io::Result<Self> {
         let (submissions, inbox) = mpsc::channel();
-        let (fail, failed) = watch::channel(None);
+        let health = Arc::new(Health { commit_began: Mutex::default(), failed: watch::Sender::new(None) });
+        let of_thread = Arc::clone(&health);
         let thread = thread::Builder::new().name("durance-committer".to_owned()).spawn(move || {
-            let commit = || commit_until_closed(&*store, &leases, &inbox, &fail);
+            let commit = || commit_until_closed(&*store, &leases, &inbox, &of_thread);
             if panic::catch_unwind(AssertUnwindSafe(commit)).is_err() {
-                fail.send_replace(Some(Arc::new(StoreError::Poisoned)));
+                of_thread.fail(StoreError::Poisoned);
             }
         })?;
-        Ok(Self { submissions: Mutex::new(Some(submissions)), thread: Mutex::new(Some(thread)), failed })
+        Ok(Self { submissions: Mutex::new(Some(submissions)), thread: Mutex::new(Some(thread)), health })
     }
 
     /// Commits operations together; when this returns they are durable.
@@ -70,7 +86,20 @@ impl Committer {
 
     /// Becomes `Some` when the store has failed: from then on nothing is acknowledged any more.
     pub(crate) fn failed(&self) -> watch::Receiver<Option<Arc<StoreError>>> {
-        self.failed.clone()
+        self.health.failed.subscribe()
+    }
+
+    /// Fails the store when a commit takes longer than `limit`: its thread is beyond help, but the process can end and
+    /// recover. Returns then.
+    pub(crate) async fn watch(&self, limit: Duration) {
+        let mut look = tokio::time::interval(limit / 10);
+        loop {
+            look.tick().await;
+            if self.health.commit_began.lock().is_some_and(|began| began.elapsed() > limit) {
+                tracing::error!(?limit, "a commit hangs; nothing is acknowledged any more");
+                return self.health.fail(StoreError::Stalled(limit));
+            }
+        }
     }
 
     /// Commits what was submitted and ends the thread.
@@ -88,7 +117,7 @@ fn commit_until_closed(
     store: &dyn TaskHubStore,
     leases: &[Lease],
     inbox: &mpsc::Receiver<Submission>,
-    fail: &watch::Sender<Option<Arc<StoreError>>>,
+    health: &Health,
 ) {
     while let Ok(first) = inbox.recv() {
         let mut operations = first.operations;
@@ -99,13 +128,15 @@ fn commit_until_closed(
             replies.push((next.operations.len(), next.reply));
             operations.extend(next.operations);
         }
-        match store.commit(leases, operations) {
+        *health.commit_began.lock() = Some(Instant::now());
+        let committed = store.commit(leases, operations);
+        *health.commit_began.lock() = None;
+        match committed {
             Ok(outcomes) => answer(replies, outcomes),
             Err(error) => {
                 // Nothing is known of what was written. Only a restart can find out.
                 tracing::error!(error = %error, "the store has failed; nothing is acknowledged any more");
-                fail.send_replace(Some(Arc::new(error)));
-                return;
+                return health.fail(error);
             }
         }
     }

@@ -27,6 +27,7 @@ pub(crate) struct Engine {
     pub(crate) activities: Activities,
     pub(crate) watchers: Watchers,
     pub(crate) turns: Semaphore,
+    pub(crate) commit_timeout: Duration,
     operations: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
 }
@@ -60,6 +61,7 @@ impl Engine {
             activities: Activities::new(settings.concurrent_activities),
             watchers: Watchers::default(),
             turns: Semaphore::new(settings.concurrent_turns),
+            commit_timeout: settings.commit_timeout,
             operations: Arc::new(Semaphore::new(settings.concurrent_operations)),
             stopping: watch::Sender::new(false),
         }

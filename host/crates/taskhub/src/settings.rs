@@ -1,5 +1,7 @@
 //! The limits of a task hub.
 
+use std::time::Duration;
+
 /// How much a task hub does at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskHubSettings {
@@ -12,6 +14,8 @@ pub struct TaskHubSettings {
     pub concurrent_activities: usize,
     /// Client operations under way at one time; beyond it they are refused as busy. Default 4,096.
     pub concurrent_operations: usize,
+    /// A commit that takes longer is taken for hanging: the hub fails. Default 60 s.
+    pub commit_timeout: Duration,
 }
 
 impl Default for TaskHubSettings {
@@ -21,6 +25,7 @@ impl Default for TaskHubSettings {
             concurrent_turns: 256,
             concurrent_activities: 512,
             concurrent_operations: 4_096,
+            commit_timeout: Duration::from_secs(60),
         }
     }
 }

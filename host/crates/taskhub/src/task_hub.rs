@@ -60,6 +60,8 @@ impl TaskHub {
         self.engine.go_on(waiting)?;
         self.background.spawn(fire_timers(Arc::clone(&self.engine)));
         self.background.spawn(sweep(Arc::clone(&self.engine)));
+        let engine = Arc::clone(&self.engine);
+        self.background.spawn(async move { engine.committer.watch(engine.commit_timeout).await });
         Ok(())
     }
 

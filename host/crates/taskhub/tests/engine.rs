@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "engine/client_operations.rs"]
 mod client_operations;
+#[path = "engine/faults.rs"]
+mod faults;
 mod support;
 
 use durance_durable::{

@@ -61,3 +61,17 @@ pub fn events_for_the_run_stay_and_results_for_the_execution_go(store: &dyn Task
     assert_eq!(targets, [MessageTarget::Execution(execution(2)), MessageTarget::Generation(1)]);
     assert_eq!(driver.waiting().len(), inbox.len(), "no task is open");
 }
+
+pub fn view_shows_the_moment_it_was_taken(store: &dyn TaskHubStore) {
+    let driver = Driver::new(store);
+    let first = driver.run("job", 1);
+    let view = store.view();
+    continue_as_new(&driver, &first, 2);
+    driver.begin("other", 3);
+    let seen = view.instance(&id("job")).expect("readable").record.expect("it was there");
+    assert_eq!(seen, first);
+    assert_eq!(view.history(seen.execution).expect("readable").len(), 1);
+    assert!(view.execution(seen.execution).expect("readable").is_some());
+    assert_eq!(view.instance(&id("other")).expect("readable").record, None);
+    assert_eq!(driver.record("job").execution, execution(2), "the store itself shows what is now");
+}

@@ -81,6 +81,7 @@ macro_rules! conformance_tests {
             $crate::conformance_tests!(@theme $make, continue_as_new: [
                 next_execution_takes_the_place_of_the_last,
                 events_for_the_run_stay_and_results_for_the_execution_go,
+                view_shows_the_moment_it_was_taken,
             ]);
             $crate::conformance_tests!(@theme $make, purge: [
                 purge_deletes_everything_of_a_finished_instance,

@@ -1,7 +1,7 @@
 //! Listings: in the order of a table where there is one, otherwise the best of all rows.
 
 use super::{Direction, Key, Reader, Table, codec, keys, transaction::read};
-use crate::{ListPage, ListPosition, ListQuery, SortBy, StoreError};
+use crate::{ListPage, ListPosition, ListQuery, SortBy, StoreError, TaskHubView};
 use durance_durable::{InstanceId, InstanceRecord, Timestamp};
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 type Listed = (ListPosition, InstanceRecord);
 
 impl Reader<'_> {
-    pub(crate) fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
+    pub(super) fn page(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         let size = query.page_size.max(1);
         // One more than the page: whether there is a next one.
         let mut found = match (query.sort, &query.parent) {
@@ -19,7 +19,7 @@ impl Reader<'_> {
                 let children = self.children(parent)?;
                 let mut best = Best::new(query, size + 1);
                 for id in children {
-                    if let Some(record) = read(self.0, &keys::instance(&id))? {
+                    if let Some(record) = read(&*self.0, &keys::instance(&id))? {
                         best.offer(&id, record);
                     }
                 }
@@ -71,7 +71,7 @@ impl Reader<'_> {
             if is_behind {
                 return Ok(ControlFlow::Break(()));
             }
-            let record = read(self.0, &keys::instance(&id))?;
+            let record = read(&*self.0, &keys::instance(&id))?;
             Ok(record.map_or(ControlFlow::Continue(()), |record| take(query, &id, record, &mut found, limit)))
         })?;
         Ok(found)

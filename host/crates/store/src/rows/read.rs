@@ -6,7 +6,8 @@ use super::{
     transaction::{read, read_opening},
 };
 use crate::{
-    IdempotencyKey, OnceOutcome, OpenActivity, OpenTimer, Recovered, Snapshot, StatusCounts, StoreError,
+    IdempotencyKey, ListPage, ListQuery, OnceOutcome, OpenActivity, OpenTimer, Recovered, Snapshot,
+    StatusCounts, StoreError, TaskHubView,
 };
 use durance_durable::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message, PartitionId,
@@ -16,41 +17,41 @@ use serde::de::DeserializeOwned;
 use std::{collections::HashMap, ops::ControlFlow};
 
 /// Reads from rows as they were at one moment.
-pub(crate) struct Reader<'a>(pub(crate) &'a dyn Rows);
+pub(crate) struct Reader<'a>(pub(crate) Box<dyn Rows + 'a>);
 
-impl Reader<'_> {
-    pub(crate) fn instance(&self, id: &InstanceId) -> Result<Snapshot, StoreError> {
-        let record: Option<InstanceRecord> = read(self.0, &keys::instance(id))?;
+impl TaskHubView for Reader<'_> {
+    fn instance(&self, id: &InstanceId) -> Result<Snapshot, StoreError> {
+        let record: Option<InstanceRecord> = read(&*self.0, &keys::instance(id))?;
         if let Some(record) = record {
             let next_generation = record.generation + 1;
             return Ok(Snapshot { token: record.token, record: Some(record), next_generation });
         }
-        let tombstone: Option<Tombstone> = read(self.0, &keys::tombstone(id))?;
+        let tombstone: Option<Tombstone> = read(&*self.0, &keys::tombstone(id))?;
         let (token, last_generation) = match tombstone {
             Some(tombstone) => (tombstone.token, tombstone.generation),
             None => {
-                let opening = read_opening(self.0)?;
+                let opening = read_opening(&*self.0)?;
                 (opening.horizon, opening.generation_floor)
             }
         };
         Ok(Snapshot { token, record: None, next_generation: last_generation + 1 })
     }
 
-    pub(crate) fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, StoreError> {
-        read(self.0, &keys::execution(id))
+    fn execution(&self, id: ExecutionId) -> Result<Option<ExecutionRecord>, StoreError> {
+        read(&*self.0, &keys::execution(id))
     }
 
-    pub(crate) fn history(&self, id: ExecutionId) -> Result<Vec<Turn>, StoreError> {
+    fn history(&self, id: ExecutionId) -> Result<Vec<Turn>, StoreError> {
         self.rows_under(&keys::history(id))
     }
 
-    pub(crate) fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError> {
+    fn previous_generations(&self, id: &InstanceId) -> Result<Vec<InstanceRecord>, StoreError> {
         let mut records = self.rows_under(&keys::generations(id))?;
         records.reverse();
         Ok(records)
     }
 
-    pub(crate) fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {
+    fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {
         let prefix = keys::children(id);
         let mut found = Vec::new();
         self.0.scan(&prefix, Direction::Up(&[]), &mut |key, _| {
@@ -60,21 +61,21 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    pub(crate) fn first_outcome(
-        &self,
-        key: &IdempotencyKey,
-        now: Timestamp,
-    ) -> Result<Option<OnceOutcome>, StoreError> {
-        let first: Option<FirstOutcome> = read(self.0, &keys::idempotency(&key.key))?;
+    fn first_outcome(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<OnceOutcome>, StoreError> {
+        let first: Option<FirstOutcome> = read(&*self.0, &keys::idempotency(&key.key))?;
         Ok(first.and_then(|first| first.tell(key, now)))
     }
 
-    pub(crate) fn counts(&self) -> Result<StatusCounts, StoreError> {
-        let counters: Option<Counters> = read(self.0, &keys::counters())?;
+    fn counts(&self) -> Result<StatusCounts, StoreError> {
+        let counters: Option<Counters> = read(&*self.0, &keys::counters())?;
         Ok(counters.unwrap_or_default().statuses)
     }
 
-    pub(crate) fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError> {
+    fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
+        self.page(query)
+    }
+
+    fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError> {
         let mut found = Vec::new();
         let inbox = keys::in_partition(Table::Inbox, partition);
         self.0.scan(&inbox, Direction::Up(&[]), &mut |key, value| {
@@ -84,7 +85,7 @@ impl Reader<'_> {
             Ok(ControlFlow::Continue(()))
         })?;
         let tasks = keys::in_partition(Table::Tasks, partition);
-        let mut calls = ScheduledCalls { rows: self.0, turn: None };
+        let mut calls = ScheduledCalls { rows: &*self.0, turn: None };
         self.0.scan(&tasks, Direction::Up(&[]), &mut |key, value| {
             let (instance, execution, task) = keys::read_task(key)?;
             found.push(match codec::decode(Table::Tasks, value)? {
@@ -100,7 +101,9 @@ impl Reader<'_> {
         })?;
         Ok(found)
     }
+}
 
+impl Reader<'_> {
     fn rows_under<T: DeserializeOwned>(&self, prefix: &Key) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
         self.0.scan(prefix, Direction::Up(&[]), &mut |_, value| {

@@ -1,5 +1,7 @@
 //! Orchestrators and activities written as plain Rust, for tests of the engine alone.
 
+pub(crate) mod faulty_store;
+
 use durance_durable::{
     ActivityOptions, ContinueAsNew, GuestFault, InstanceId, Json, ModuleHash, RuntimeState, RuntimeStatus,
     TaskFailureDetails, TaskId,
