@@ -13,8 +13,8 @@ use crate::options::milliseconds;
 use crate::request::Request;
 use crate::response::Response;
 use crate::{
-    IfExists, InstancePage, InstanceQuery, OrchestrationStatus, RuntimeStatus, StartOptions, StartOutcome,
-    StatusOptions, StatusSnapshot,
+    IfExists, InstancePage, InstanceQuery, OrchestrationStatus, PurgeFilter, RuntimeStatus, SortBy,
+    StartOptions, StartOutcome, StatusOptions, StatusSnapshot, TimeRange,
 };
 
 /// Seconds until a client may ask for the status of an orchestration that was just started.
@@ -60,14 +60,32 @@ impl From<wit::ClientError> for ClientError {
 ///
 /// What it answers is durable. In an orchestrator every call ends the run: use
 /// [`OrchestrationContext`](crate::OrchestrationContext) there.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OrchestrationClient(());
+#[derive(Clone, Debug, Default)]
+pub struct OrchestrationClient {
+    idempotency_key: Option<String>,
+}
 
 #[expect(clippy::unused_self, reason = "the receiver says where the call is allowed")]
 impl OrchestrationClient {
     /// The client of the host that runs this function.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same client for one call that may be repeated: with the same key within 24 hours it changes nothing more and
+    /// gets the first answer, a refusal too. For calls that change something; a start's own key goes before.
+    #[must_use]
+    pub fn with_idempotency_key(&self, key: impl Into<String>) -> Self {
+        Self { idempotency_key: Some(key.into()) }
+    }
+
+    fn key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref()
+    }
+
+    fn keyed(&self, mut options: StartOptions) -> StartOptions {
+        options.idempotency_key = options.idempotency_key.or_else(|| self.idempotency_key.clone());
+        options
     }
 
     /// The status of an instance with its input, and the token to start it with if nothing changes until then.
@@ -118,7 +136,7 @@ impl OrchestrationClient {
         input: impl Serialize,
         options: StartOptions,
     ) -> Result<StartOutcome, ClientError> {
-        Ok(wit::start_new(orchestrator, &to_json(&input)?, &options)?)
+        Ok(wit::start_new(orchestrator, &to_json(&input)?, &self.keyed(options))?)
     }
 
     /// Sends an event to an instance; it is kept until the orchestrator waits for it.
@@ -131,7 +149,7 @@ impl OrchestrationClient {
         event_name: &str,
         data: impl Serialize,
     ) -> Result<(), ClientError> {
-        Ok(wit::raise_event(instance_id, event_name, &to_json(&data)?)?)
+        Ok(wit::raise_event(instance_id, event_name, &to_json(&data)?, self.key())?)
     }
 
     /// Ends an instance; the reason becomes its output.
@@ -139,7 +157,7 @@ impl OrchestrationClient {
     /// # Errors
     /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is finished.
     pub fn terminate(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
-        Ok(wit::terminate(instance_id, reason)?)
+        Ok(wit::terminate(instance_id, reason, false, self.key())?)
     }
 
     /// Lets an instance take no further step until it is resumed.
@@ -147,7 +165,7 @@ impl OrchestrationClient {
     /// # Errors
     /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is finished or suspended.
     pub fn suspend(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
-        Ok(wit::suspend(instance_id, reason)?)
+        Ok(wit::suspend(instance_id, reason, self.key())?)
     }
 
     /// Lets a suspended instance go on.
@@ -155,7 +173,7 @@ impl OrchestrationClient {
     /// # Errors
     /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is not suspended.
     pub fn resume(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
-        Ok(wit::resume(instance_id, reason)?)
+        Ok(wit::resume(instance_id, reason, self.key())?)
     }
 
     /// Deletes a finished instance, its history and its kept generations.
@@ -163,7 +181,87 @@ impl OrchestrationClient {
     /// # Errors
     /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is not finished.
     pub fn purge(&self, instance_id: &str) -> Result<(), ClientError> {
-        Ok(wit::purge(instance_id)?)
+        wit::purge(instance_id, false, self.key())?;
+        Ok(())
+    }
+
+    /// Deletes a finished instance and the finished sub-orchestrations below it; answers how many. Live ones stay.
+    ///
+    /// # Errors
+    /// As [`Self::purge`].
+    pub fn purge_tree(&self, instance_id: &str) -> Result<u64, ClientError> {
+        Ok(wit::purge(instance_id, true, self.key())?)
+    }
+
+    /// Deletes the finished instances that the filter selects; answers how many. With `dry_run` it only counts them.
+    ///
+    /// # Errors
+    /// [`ClientError::Unavailable`].
+    pub fn purge_instances(&self, filter: &PurgeFilter, dry_run: bool) -> Result<u64, ClientError> {
+        Ok(wit::purge_instances(filter, dry_run)?)
+    }
+
+    /// Ends an instance and all of its live sub-orchestrations, and theirs.
+    ///
+    /// # Errors
+    /// As [`Self::terminate`].
+    pub fn terminate_tree(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
+        Ok(wit::terminate(instance_id, reason, true, self.key())?)
+    }
+
+    /// Lets a failed instance go on from where it failed: what failed is done again, failed sub-orchestrations are
+    /// rewound too.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance has not failed.
+    pub fn rewind(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
+        Ok(wit::rewind(instance_id, reason, self.key())?)
+    }
+
+    /// Starts the instance's orchestrator again under a new id, with the same input, tags and version; answers the id.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::UnknownOrchestrator`], [`ClientError::Unavailable`].
+    pub fn restart(&self, instance_id: &str) -> Result<String, ClientError> {
+        match wit::restart(instance_id, true, self.key())? {
+            StartOutcome::Started(holder)
+            | StartOutcome::Existing(holder)
+            | StartOutcome::AlreadyExists(holder)
+            | StartOutcome::Changed(Some(holder)) => Ok(holder.instance_id),
+            StartOutcome::Changed(None) => unreachable!("a start without a token compares nothing"),
+        }
+    }
+
+    /// The same under the same id: [`StartOutcome::AlreadyExists`] when the instance is live.
+    ///
+    /// # Errors
+    /// As [`Self::restart`].
+    pub fn restart_same_id(&self, instance_id: &str) -> Result<StartOutcome, ClientError> {
+        Ok(wit::restart(instance_id, false, self.key())?)
+    }
+
+    /// Starts an orchestration unless a live one has the id, and sends whichever it is an event, in one commit.
+    ///
+    /// # Errors
+    /// As [`Self::start_new_with`].
+    pub fn start_and_raise(
+        &self,
+        orchestrator: &str,
+        input: impl Serialize,
+        options: StartOptions,
+        event_name: &str,
+        data: impl Serialize,
+    ) -> Result<StartOutcome, ClientError> {
+        let (input, data) = (to_json(&input)?, to_json(&data)?);
+        Ok(wit::start_and_raise(orchestrator, &input, &self.keyed(options), event_name, &data)?)
+    }
+
+    /// How many instances there are of each status that has any.
+    ///
+    /// # Errors
+    /// [`ClientError::Unavailable`].
+    pub fn count_instances(&self) -> Result<Vec<(RuntimeStatus, u64)>, ClientError> {
+        Ok(wit::count_instances()?)
     }
 
     /// One page of the instances that match.
@@ -199,6 +297,29 @@ impl OrchestrationClient {
     ) -> Result<Map<String, Value>, ClientError> {
         let links = wit::check_status_links(instance_id)?;
         Ok(serde_json::from_str(&links).expect("the host writes a JSON object"))
+    }
+
+    /// Waits for the end of the instance: status 200 with its output alone if it has completed, with its whole status if
+    /// it has failed or was terminated; 202 with the management links if the time is over before.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::InvalidArgument`] for a malformed id.
+    ///
+    /// # Panics
+    /// When the host breaks the contract: the links are no JSON object.
+    pub fn wait_for_completion_or_create_check_status_response(
+        &self,
+        request: &Request,
+        instance_id: &str,
+        timeout: Duration,
+    ) -> Result<Response, ClientError> {
+        let status = self.wait_for_completion(instance_id, timeout)?;
+        let body = match status.runtime_status {
+            RuntimeStatus::Completed => status.output.unwrap_or_else(|| "null".to_owned()),
+            ended if ended.is_finished() => status.to_json().to_string(),
+            _ => return self.create_check_status_response(request, instance_id),
+        };
+        Ok(Response::new(200).header("content-type", "application/json").body(body))
     }
 
     /// Status 202 with the management links as its body, `Location` the status's and `Retry-After` 10.
@@ -237,7 +358,14 @@ fn to_json(value: &impl Serialize) -> Result<String, ClientError> {
 /// A random id, `replace-finished`, no token and no idempotency key.
 impl Default for StartOptions {
     fn default() -> Self {
-        Self { instance_id: None, if_exists: IfExists::ReplaceFinished, token: None, idempotency_key: None }
+        Self {
+            instance_id: None,
+            if_exists: IfExists::ReplaceFinished,
+            token: None,
+            idempotency_key: None,
+            tags: Vec::new(),
+            version: None,
+        }
     }
 }
 
@@ -267,6 +395,22 @@ impl StartOptions {
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
+        self
+    }
+}
+
+impl StartOptions {
+    /// Gives the run a tag to find it by.
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives the run a version, which its sub-orchestrations inherit.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
         self
     }
 }
@@ -302,9 +446,16 @@ impl Default for InstanceQuery {
     fn default() -> Self {
         Self {
             runtime_status: Vec::new(),
-            created_time_from: None,
-            created_time_to: None,
+            names: Vec::new(),
+            created: TimeRange::default(),
+            last_updated: TimeRange::default(),
+            completed: TimeRange::default(),
             instance_id_prefix: None,
+            parent_instance_id: None,
+            tags: Vec::new(),
+            custom_status: None,
+            sort: SortBy::Id,
+            descending: false,
             show_input: true,
             page_size: 100,
             continuation_token: None,
@@ -312,7 +463,32 @@ impl Default for InstanceQuery {
     }
 }
 
+/// Whenever.
+impl Default for TimeRange {
+    fn default() -> Self {
+        Self { time_from: None, time_to: None }
+    }
+}
+
 impl OrchestrationStatus {
+    /// The status as an object, with names as the management API has them.
+    fn to_json(&self) -> Value {
+        let value = |json: &Option<String>| {
+            json.as_deref().map_or(Value::Null, |json| serde_json::from_str(json).unwrap_or(Value::Null))
+        };
+        let failure = self.failure.as_ref().map(|failure| failure.message.clone());
+        serde_json::json!({
+            "name": self.name,
+            "instanceId": self.instance_id,
+            "runtimeStatus": format!("{:?}", self.runtime_status),
+            "input": value(&self.input),
+            "customStatus": value(&self.custom_status),
+            "output": failure.map_or_else(|| value(&self.output), Value::from),
+            "executionId": self.execution_id,
+            "generation": self.generation,
+        })
+    }
+
     /// Reads the input; `null` where there is none.
     ///
     /// # Errors

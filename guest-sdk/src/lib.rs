@@ -44,8 +44,8 @@ mod task;
 
 pub use activity::ActivityContext;
 pub use bindings::durance::functions::orchestration_client::{
-    Holder, IfExists, InstancePage, InstanceQuery, OrchestrationStatus, StartOptions, StartOutcome,
-    StatusOptions, StatusSnapshot,
+    Holder, IfExists, InstancePage, InstanceQuery, OrchestrationStatus, PurgeFilter, SortBy, StartOptions,
+    StartOutcome, StatusOptions, StatusSnapshot, TimeRange,
 };
 pub use bindings::durance::functions::orchestration_context::ParentInstance;
 pub use bindings::durance::functions::types::{Cause, Failure, RuntimeStatus};

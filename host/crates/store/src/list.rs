@@ -1,7 +1,7 @@
 //! What can be asked of a listing.
 
 use durance_durable::{InstanceId, InstanceRecord, RuntimeStatus, Timestamp};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 /// Which instances to list, and in which order.
 ///
@@ -64,6 +64,23 @@ pub struct ListPosition {
     pub time: Timestamp,
     /// The instance.
     pub instance: InstanceId,
+}
+
+/// As continuation tokens hold it: the time in nanoseconds, a colon, the id.
+impl fmt::Display for ListPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.time.as_nanos(), self.instance)
+    }
+}
+
+impl FromStr for ListPosition {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (time, id) = text.split_once(':').ok_or(())?;
+        let time = Timestamp::from_nanos(time.parse().map_err(drop)?);
+        Ok(Self { time, instance: InstanceId::new(id).map_err(drop)? })
+    }
 }
 
 /// A page of a listing.

@@ -26,6 +26,8 @@ pub enum Operation {
         /// The present.
         now: Timestamp,
     },
+    /// Changes nothing, and is answered with what it holds: in a `Once`, what a repetition of the request is to be told.
+    Note(Vec<u8>),
     /// Lets a failed run go on from where it failed.
     Rewind(RewindRequest),
     /// Does other operations, unless that was done before under the same idempotency key.
@@ -53,6 +55,8 @@ pub enum Outcome {
         /// Rows.
         deleted: usize,
     },
+    /// To `Note`.
+    Note(Vec<u8>),
     /// To `Rewind`.
     Rewind(RewindOutcome),
     /// To `Once`.

@@ -233,6 +233,22 @@ impl OrchestrationClient {
         self.engine.wait_for_change(instance, seen, timeout).await
     }
 
+    /// What [`OrchestrationClient::note`] has kept under this key, if anything.
+    ///
+    /// # Errors
+    /// `IdempotencyMismatch`, `Store`.
+    pub fn noted(&self, idempotency: &Idempotency) -> Result<Option<Vec<u8>>, ClientError> {
+        self.engine.noted(idempotency)
+    }
+
+    /// Keeps what a repetition of a request is to be answered, for 24 hours; answers what is kept: that of the first.
+    ///
+    /// # Errors
+    /// `IdempotencyMismatch`, `Busy`, `Stopping`.
+    pub async fn note(&self, idempotency: &Idempotency, note: Vec<u8>) -> Result<Vec<u8>, ClientError> {
+        self.engine.note(idempotency, note).await
+    }
+
     /// How many instances there are of each status.
     ///
     /// # Errors

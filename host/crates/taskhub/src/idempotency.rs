@@ -18,6 +18,8 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 /// Scope: the task hub. The same key for another request is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
+    /// Before the key, for what is not asked by a client itself; empty otherwise.
+    scope: Arc<str>,
     key: Arc<str>,
     /// Of the request. None: what the client is asked for is the request.
     digest: Option<[u8; 32]>,
@@ -33,25 +35,58 @@ impl Idempotency {
             let text = format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
             return Err(ClientError::InvalidArgument(text));
         }
-        Ok(Self { key: key.into(), digest: None })
+        Ok(Self { scope: "".into(), key: key.into(), digest: None })
+    }
+
+    /// The key of a request to an HTTP function. The function's name is a scope of its own, and the request is what the
+    /// parts say.
+    ///
+    /// # Errors
+    /// As [`Idempotency::new`].
+    pub fn of_request(function: &str, key: &str, parts: &[&[u8]]) -> Result<Self, ClientError> {
+        Self::new(key)?;
+        Ok(Self {
+            scope: format!("function {function}: ").into(),
+            key: key.into(),
+            digest: Some(digest(parts)),
+        })
+    }
+
+    /// The key of a client call, by its number, in the function that the request called. A repetition of the request
+    /// gets the first call's answer, whatever it asks for.
+    #[must_use]
+    pub fn for_call(&self, number: u32) -> Self {
+        Self { scope: format!("{}call {number}: ", self.scope).into(), ..self.clone() }
+    }
+
+    /// As the caller gave it.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn scoped(&self) -> Arc<str> {
+        if self.scope.is_empty() {
+            Arc::clone(&self.key)
+        } else {
+            format!("{}{}", self.scope, self.key).into()
+        }
     }
 
     /// The id of an instance that is started under this key without one.
     pub(crate) fn instance(&self) -> InstanceId {
-        InstanceId::from_uuid(Uuid::new_v5(&KEY_NAMESPACE, self.key.as_bytes()))
+        InstanceId::from_uuid(Uuid::new_v5(&KEY_NAMESPACE, self.scoped().as_bytes()))
     }
 
     /// The key for what has these parts.
     pub(crate) fn of(&self, parts: &[&str]) -> IdempotencyKey {
-        IdempotencyKey {
-            key: Arc::clone(&self.key),
-            request_digest: self.digest.unwrap_or_else(|| digest(parts)),
-        }
+        let parts: Vec<_> = parts.iter().map(|part| part.as_bytes()).collect();
+        IdempotencyKey { key: self.scoped(), request_digest: self.digest.unwrap_or_else(|| digest(&parts)) }
     }
 }
 
 /// Each part is preceded by its length, so that no two requests have the same bytes.
-fn digest(parts: &[&str]) -> [u8; 32] {
+fn digest(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());

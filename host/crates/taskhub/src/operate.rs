@@ -69,6 +69,27 @@ impl Engine {
         first.map(|first| told(vec![Outcome::Once(first)])).transpose()
     }
 
+    /// What was noted for a request under this key, if it was made before.
+    pub(crate) fn noted(&self, idempotency: &Idempotency) -> Result<Option<Vec<u8>>, ClientError> {
+        match self.told_before(Some(&idempotency.of(&[])))?.and_then(|mut outcomes| outcomes.pop()) {
+            Some(Outcome::Note(note)) => Ok(Some(note)),
+            Some(other) => Err(misfit(&other)),
+            None => Ok(None),
+        }
+    }
+
+    /// Notes what a repetition of a request is to be told; answers what it was told first, which this is or is not.
+    pub(crate) async fn note(
+        self: &Arc<Self>,
+        idempotency: &Idempotency,
+        note: Vec<u8>,
+    ) -> Result<Vec<u8>, ClientError> {
+        match self.operate_one(Operation::Note(note), Some(idempotency.of(&[]))).await? {
+            Outcome::Note(note) => Ok(note),
+            other => Err(misfit(&other)),
+        }
+    }
+
     /// Sends an instance a message from outside.
     pub(crate) async fn send(
         self: &Arc<Self>,

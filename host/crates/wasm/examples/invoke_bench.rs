@@ -49,6 +49,7 @@ async fn hello(app: &FunctionApp) -> Outcome<()> {
     let begun = Instant::now();
     for _ in 0..CALLS {
         let call = HttpCall {
+            idempotency: None,
             method: "GET",
             uri: "http://127.0.0.1:7071/api/hello/Ada",
             origin: String::new(),

@@ -7,7 +7,7 @@ use crate::{
     outbound::OutboundHooks,
     shared::Shared,
 };
-use durance_taskhub::ActivityCall;
+use durance_taskhub::{ActivityCall, Idempotency};
 use std::{fmt, sync::Arc};
 use uuid::Uuid;
 use wasmtime::component::ResourceTable;
@@ -17,8 +17,26 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 /// Why the function is called.
 #[derive(Debug)]
 pub(crate) enum Trigger {
-    Http { origin: String, route_parameters: Vec<(String, Option<String>)> },
+    Http {
+        origin: String,
+        route_parameters: Vec<(String, Option<String>)>,
+        /// Of the request, if it may be repeated, and how many of its calls have changed something.
+        idempotency: Option<(Idempotency, u32)>,
+    },
     Activity(Box<ActivityCall>),
+}
+
+impl Trigger {
+    /// The key of the next client call that changes something.
+    pub(crate) fn next_idempotency(&mut self) -> Option<Idempotency> {
+        match self {
+            Self::Http { idempotency: Some((request, calls)), .. } => {
+                *calls += 1;
+                Some(request.for_call(*calls))
+            }
+            Self::Http { .. } | Self::Activity(_) => None,
+        }
+    }
 }
 
 pub(crate) struct CallState {
@@ -131,7 +149,9 @@ impl invocation::Host for CallState {
 
     fn idempotency_key(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } => None,
+            Trigger::Http { idempotency, .. } => {
+                idempotency.as_ref().map(|(request, _)| request.key().to_owned())
+            }
             Trigger::Activity(call) => {
                 Some(format!("{}/{}/{}", call.instance, call.execution, call.call.task))
             }

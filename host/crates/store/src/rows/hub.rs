@@ -59,6 +59,7 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> 
         Operation::Retry(task) => Outcome::Retry { applied: retry::apply(transaction, &task)? },
         Operation::Purge(instance) => Outcome::Purge(purge::apply(transaction, &instance)?),
         Operation::Sweep { now } => Outcome::Sweep { deleted: sweep::apply(transaction, now)? },
+        Operation::Note(note) => Outcome::Note(note),
         Operation::Rewind(request) => Outcome::Rewind(rewind::apply(transaction, &request)?),
         Operation::Once(request) => Outcome::Once(once::apply(transaction, request)?),
     })
@@ -80,7 +81,7 @@ fn check_driven(
         Operation::Once(request) => {
             return request.operations.iter().try_for_each(|one| check_driven(transaction, fence, one));
         }
-        Operation::Sweep { .. } => return Ok(()),
+        Operation::Sweep { .. } | Operation::Note(_) => return Ok(()),
     };
     check_lease(transaction.opening(), fence, transaction.partition(instance))
 }
