@@ -480,7 +480,7 @@ impl OrchestrationStatus {
         serde_json::json!({
             "name": self.name,
             "instanceId": self.instance_id,
-            "runtimeStatus": format!("{:?}", self.runtime_status),
+            "runtimeStatus": self.runtime_status.name(),
             "input": value(&self.input),
             "customStatus": value(&self.custom_status),
             "output": failure.map_or_else(|| value(&self.output), Value::from),
@@ -519,6 +519,20 @@ fn read<T: DeserializeOwned>(json: Option<&str>) -> Result<T> {
 }
 
 impl RuntimeStatus {
+    /// The name as the management API shows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "Running",
+            Self::Completed => "Completed",
+            Self::ContinuedAsNew => "ContinuedAsNew",
+            Self::Failed => "Failed",
+            Self::Canceled => "Canceled",
+            Self::Terminated => "Terminated",
+            Self::Pending => "Pending",
+            Self::Suspended => "Suspended",
+        }
+    }
+
     /// Whether the run has ended: completed, failed, canceled or terminated.
     pub fn is_finished(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Canceled | Self::Terminated)

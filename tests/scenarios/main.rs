@@ -2,6 +2,7 @@
 
 mod bad_apps;
 mod client_calls;
+mod client_operations;
 mod determinism;
 mod faults;
 mod http_triggers;

@@ -272,9 +272,7 @@ async fn unknown_paths_methods_and_operations_are_told_apart() {
         (Method::POST, "/instances/m-paths/explode", 404, None),
         (Method::POST, "/instances/m-paths/raiseEvent", 404, None),
         (Method::POST, "/orchestrators", 404, None),
-        (Method::POST, "/instances/m-paths/rewind", 501, None),
-        (Method::POST, "/instances/m-paths/restart", 501, None),
-        (Method::DELETE, "/instances", 501, None),
+        (Method::DELETE, "/instances", 400, None),
         (Method::POST, "/makeprimary", 501, None),
         (Method::GET, "/entities/counter/1", 501, None),
     ];

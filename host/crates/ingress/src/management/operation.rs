@@ -13,8 +13,19 @@ const COMMON: &[&str] = &["taskHub", "connection", "code", "expires", "sig"];
 /// An operation of the management API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
-    Start { function: String, instance: Option<InstanceId> },
+    Start {
+        function: String,
+        instance: Option<InstanceId>,
+    },
+    /// The body has input and event.
+    StartAndRaise {
+        function: String,
+        instance: InstanceId,
+        event: String,
+    },
     List,
+    Counts,
+    PurgeMany,
     Instance(InstanceId, InstanceOperation),
 }
 
@@ -27,6 +38,8 @@ pub(crate) enum InstanceOperation {
     Terminate,
     Suspend,
     Resume,
+    Rewind,
+    Restart,
 }
 
 impl Operation {
@@ -45,6 +58,17 @@ impl Operation {
                 only_post(method, path)?;
                 Ok(Self::Start { function: function.to_string(), instance: Some(InstanceId::new(id)?) })
             }
+            [collection, function, id, action, event]
+                if is(collection, "orchestrators") && is(action, "raiseEvent") =>
+            {
+                only_post(method, path)?;
+                let (function, event) = (function.to_string(), event.to_string());
+                Ok(Self::StartAndRaise { function, instance: InstanceId::new(id)?, event })
+            }
+            [name] if is(name, "counts") => match *method {
+                Method::GET | Method::HEAD => Ok(Self::Counts),
+                _ => Err(Problem::wrong_method(path, "GET, HEAD")),
+            },
             [collection, id @ ..] if is(collection, "instances") => Self::on_instances(method, path, id),
             [name] if is(name, "makeprimary") => {
                 only_post(method, path)?;
@@ -59,7 +83,7 @@ impl Operation {
         let [id, action @ ..] = segments else {
             return match *method {
                 Method::GET | Method::HEAD => Ok(Self::List),
-                Method::DELETE => Err(Problem::not_offered("purging many instances in one request")),
+                Method::DELETE => Ok(Self::PurgeMany),
                 _ => Err(Problem::wrong_method(path, "GET, HEAD, DELETE")),
             };
         };
@@ -81,7 +105,8 @@ impl Operation {
             ("terminate", None) => on(InstanceOperation::Terminate),
             ("suspend", None) => on(InstanceOperation::Suspend),
             ("resume", None) => on(InstanceOperation::Resume),
-            ("rewind" | "restart", None) => Err(Problem::not_offered(&action)),
+            ("rewind", None) => on(InstanceOperation::Rewind),
+            ("restart", None) => on(InstanceOperation::Restart),
             _ => return Err(Problem::no_such_path(path)),
         };
         only_post(method, path).and(operation)
@@ -92,25 +117,52 @@ impl Operation {
         match self {
             Self::Instance(instance, _) => Some(instance),
             // No link starts anything.
-            Self::Start { .. } | Self::List => None,
+            Self::Start { .. } | Self::StartAndRaise { .. } | Self::List | Self::Counts | Self::PurgeMany => {
+                None
+            }
         }
     }
 
     /// The query parameters that it takes.
     pub(crate) fn parameters(&self) -> (&'static [&'static str], &'static [&'static str]) {
         let own: &[&str] = match self {
-            Self::Start { .. } => &["timeout", "pollingInterval", "ifExists"],
-            Self::List => {
-                &["createdTimeFrom", "createdTimeTo", "runtimeStatus", "instanceIdPrefix", "showInput", "top"]
-            }
+            Self::Start { .. } => &["timeout", "pollingInterval", "ifExists", "tag", "version"],
+            Self::StartAndRaise { .. } => &["timeout", "pollingInterval", "tag", "version"],
+            Self::Counts => &[],
+            Self::PurgeMany => &["createdTimeFrom", "createdTimeTo", "runtimeStatus", "dryRun"],
+            Self::List => &[
+                "createdTimeFrom",
+                "createdTimeTo",
+                "lastUpdatedTimeFrom",
+                "lastUpdatedTimeTo",
+                "completedTimeFrom",
+                "completedTimeTo",
+                "runtimeStatus",
+                "instanceId",
+                "instanceIdPrefix",
+                "name",
+                "tag",
+                "parentInstanceId",
+                "customStatus",
+                "sort",
+                "order",
+                "showInput",
+                "top",
+            ],
             Self::Instance(_, InstanceOperation::Status) => &[
                 "showHistory",
                 "showHistoryOutput",
                 "showInput",
                 "returnInternalServerErrorOnFailure",
                 "executionId",
+                "wait",
             ],
-            Self::Instance(_, InstanceOperation::Purge | InstanceOperation::RaiseEvent(_)) => &[],
+            Self::Instance(_, InstanceOperation::RaiseEvent(_)) => &[],
+            Self::Instance(_, InstanceOperation::Purge) => &["recursive"],
+            Self::Instance(_, InstanceOperation::Terminate) => &["reason", "recursive"],
+            Self::Instance(_, InstanceOperation::Restart) => {
+                &["restartWithNewInstanceId", "timeout", "pollingInterval"]
+            }
             Self::Instance(_, _) => &["reason"],
         };
         (COMMON, own)
@@ -150,7 +202,7 @@ mod tests {
             ("POST", "/orchestrators", Err(404)),
             ("GET", "/instances", Ok(Operation::List)),
             ("HEAD", "/instances/", Ok(Operation::List)),
-            ("DELETE", "/instances", Err(501)),
+            ("DELETE", "/instances", Ok(Operation::PurgeMany)),
             ("PUT", "/instances", Err(405)),
             ("GET", "/instances/a%20b", Ok(on(InstanceOperation::Status))),
             ("HEAD", "/instances/a b/", Ok(on(InstanceOperation::Status))),
@@ -167,10 +219,13 @@ mod tests {
             ("POST", "/instances/a%20b/resume", Ok(on(InstanceOperation::Resume))),
             ("GET", "/instances/a%20b/resume", Err(405)),
             ("POST", "/instances/a%20b/resume/x", Err(404)),
-            ("POST", "/instances/a%20b/rewind", Err(501)),
-            ("POST", "/instances/a%20b/restart", Err(501)),
+            ("POST", "/instances/a%20b/rewind", Ok(on(InstanceOperation::Rewind))),
+            ("POST", "/instances/a%20b/restart", Ok(on(InstanceOperation::Restart))),
             ("GET", "/instances/a%20b/restart", Err(405)),
             ("POST", "/instances/a%20b/dance", Err(404)),
+            ("GET", "/counts", Ok(Operation::Counts)),
+            ("POST", "/counts", Err(405)),
+            ("POST", "/orchestrators/F/@x/raiseEvent/e", Err(400)),
             ("POST", "/makeprimary", Err(501)),
             ("GET", "/makeprimary", Err(405)),
             ("GET", "/entities/counter/1", Err(501)),
