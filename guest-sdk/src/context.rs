@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::ParentInstance;
-use crate::bindings::durance::functions::orchestration_context as wit;
 use crate::error::Result;
+use crate::imports::orchestration_context as wit;
 use crate::options::{ActivityOptions, FireAt, SubOrchestrationOptions, UnprocessedEvents};
 use crate::task::Task;
 

@@ -35,12 +35,15 @@ mod error;
 mod executor;
 mod function;
 pub mod http;
+mod imports;
 mod options;
 mod problem;
 mod request;
 mod response;
 mod run;
 mod task;
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub mod testing;
 mod timer;
 
 pub use activity::ActivityContext;
