@@ -1,5 +1,12 @@
 //! The Rust side of the contract in `wit/durance.wit`.
-#![expect(unsafe_code, missing_docs, clippy::mem_forget, clippy::too_many_arguments, reason = "generated")]
+#![expect(
+    unsafe_code,
+    missing_docs,
+    clippy::collection_is_never_read,
+    clippy::mem_forget,
+    clippy::too_many_arguments,
+    reason = "generated"
+)]
 
 wit_bindgen::generate!({
     path: "wit",
