@@ -10,8 +10,7 @@ use crate::{
     timers::Due,
 };
 use durance_durable::{
-    EntityId, EntityMessage, EntityOperation, EntitySignal, ExecutionId, IfExists, Json, TaskFailureDetails,
-    Timestamp,
+    EntityId, EntityMessage, EntityOperation, EntitySignal, Json, TaskFailureDetails, Timestamp,
 };
 use durance_store::{
     EntityReply, EntityTurn, EntityTurnOutcome, MailPlace, Operation, Outcome, StartRequest, StoreError,
@@ -245,23 +244,7 @@ impl Engine {
             match action {
                 EntityAction::Signal(signal) => effects.signals.push(signal),
                 EntityAction::Start { name, instance, input } => {
-                    let module = self.executor.resolve_orchestrator(&name).ok_or_else(|| {
-                        let text = self.unknown_orchestrator(&name).to_string();
-                        TaskFailureDetails::non_retriable("UnknownOrchestrator", text)
-                    })?;
-                    effects.starts.push(StartRequest {
-                        instance,
-                        name,
-                        input,
-                        module,
-                        execution: ExecutionId(self.clock.new_id()),
-                        parent: None,
-                        if_exists: IfExists::ReplaceFinished,
-                        token: None,
-                        idempotency: None,
-                        retention: self.retention,
-                        now,
-                    });
+                    effects.starts.push(self.start_of(&name, &instance, &input, now)?);
                 }
             }
         }

@@ -180,8 +180,8 @@ impl Engine {
         TurnWrite { commit, children, replies }
     }
 
-    /// A start that an orchestrator asks for, without a parent.
-    fn start_of(
+    /// A start that an orchestrator or an entity asks for, without a parent.
+    pub(crate) fn start_of(
         &self,
         name: &Arc<str>,
         instance: &InstanceId,
