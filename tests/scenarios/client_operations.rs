@@ -1,6 +1,6 @@
 //! What the orchestration client and the management API do besides starting: restart, rewind, purge, lists, keys.
 
-use durance_tests::{Client, MANAGEMENT, samples};
+use durance_tests::{AppFolder, Client, Launch, MANAGEMENT, samples};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ async fn every_operation_against_every_status_answers_with_its_code() {
         let reply = client.send(method, &format!("{}{operation}", instance(bad)), "").await;
         assert!(reply.expect_problem(400).contains('@'), "{operation}");
     }
-    let large = "x".repeat(17 * 1024 * 1024);
+    let large = format!("\"{}\"", "x".repeat(5 * 1024 * 1024));
     let reply = client.post(&format!("{}/raiseEvent/e", instance("any")), large).await;
     assert!(reply.expect_problem(413).contains("bytes"));
 }
@@ -98,7 +98,7 @@ async fn rewound_instance_fails_again_with_its_history_kept() {
 
 #[tokio::test]
 async fn repeated_requests_get_the_first_answer() {
-    let host = samples();
+    let host = Launch::of(&AppFolder::samples()).start();
     let client = host.client();
     let keyed = client.with_header("idempotency-key", "over-1");
     wait_for_approval(&client, "repeat").await;
@@ -130,7 +130,7 @@ async fn repeated_requests_get_the_first_answer() {
 
 #[tokio::test]
 async fn lists_filter_sort_and_count() {
-    let host = samples();
+    let host = Launch::of(&AppFolder::samples()).start();
     let client = host.client();
     for (number, id) in ["l-c", "l-a", "l-b"].iter().enumerate() {
         let team = if number == 1 { "red" } else { "blue" };
