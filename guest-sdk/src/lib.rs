@@ -48,7 +48,8 @@ mod timer;
 pub use activity::ActivityContext;
 pub use bindings::durance::functions::orchestration_client::{
     EntityMetadata, EntityPage, EntityQuery, Holder, IfExists, InstancePage, InstanceQuery,
-    OrchestrationStatus, StartOptions, StartOutcome, StatusOptions, StatusSnapshot,
+    OrchestrationStatus, PurgeFilter, SortBy, StartOptions, StartOutcome, StatusOptions, StatusSnapshot,
+    TimeRange,
 };
 pub use bindings::durance::functions::orchestration_context::ParentInstance;
 pub use bindings::durance::functions::types::{Cause, EntityId, Failure, RuntimeStatus};

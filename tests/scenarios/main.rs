@@ -2,6 +2,7 @@
 
 mod bad_apps;
 mod client_calls;
+mod client_operations;
 mod context;
 mod determinism;
 mod entities;

@@ -19,6 +19,7 @@ mod json;
 mod record;
 mod retention;
 mod retry;
+mod rewind;
 mod runtime_state;
 mod schedule;
 mod start;
@@ -41,9 +42,12 @@ pub use id::{
     PartitionId,
 };
 pub use json::{InvalidJson, Json};
-pub use record::{ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, Token};
+pub use record::{
+    ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, StartDetails, Token,
+};
 pub use retention::RetentionPolicy;
 pub use retry::{FailedAttempt, InvalidRetryPolicy, RetryPolicy};
+pub use rewind::{HoldsLocks, Reopened, RewindPlan, plan_rewind};
 pub use runtime_state::{
     ACTIONS_MAX, BeginTurn, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NAME_BYTES_MAX,
     NonDeterminism, Outcome, RuntimeState, TURN_BYTES_MAX,

@@ -10,6 +10,7 @@ use crate::{
     links::{MANAGEMENT_PATH, SignedLinks},
     management::ManagementApi,
     problem::Problem,
+    repeated::RepeatedRequests,
     request::Admitted,
     response::HttpResponse,
     routing::{RouteDefinition, RouteError, Router},
@@ -108,8 +109,13 @@ impl Gateway {
         Ok(Self {
             access: Access::new(keys, settings.key_requirement, listen),
             admin: HostAdmin::new(env!("CARGO_PKG_VERSION")),
+            functions: Functions {
+                app,
+                router,
+                body_limits,
+                repeated: RepeatedRequests::new(client.clone()),
+            },
             management: ManagementApi { client, links, body_limits },
-            functions: Functions { app, router, body_limits },
             uri_bytes_max: settings.uri_bytes_max,
             in_flight: Semaphore::new(settings.requests_in_flight_max),
         })
