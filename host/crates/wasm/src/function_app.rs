@@ -58,6 +58,12 @@ impl AppFunction {
         &self.manifest
     }
 
+    /// The hash of its component.
+    #[must_use]
+    pub fn component_hash(&self) -> ModuleHash {
+        self.component.hash
+    }
+
     /// The component's file.
     #[must_use]
     pub fn file(&self) -> &Path {
