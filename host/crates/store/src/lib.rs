@@ -21,7 +21,7 @@ mod store;
 
 pub use embedded::{EmbeddedStore, RepairReport, StoreOptions, repair};
 pub use entity::{
-    EntityMail, EntityPage, EntityQuery, EntityReply, EntityTurn, EntityTurnOutcome, Lane, MailPlace,
+    EntityMail, EntityPage, EntityQuery, EntityReply, EntityTurn, EntityTurnOutcome, MailPlace,
 };
 pub use memory::MemoryStore;
 pub use operation::{
