@@ -36,6 +36,7 @@ mod error;
 mod executor;
 mod function;
 pub mod http;
+mod imports;
 mod lock;
 mod options;
 mod problem;
@@ -43,6 +44,8 @@ mod request;
 mod response;
 mod run;
 mod task;
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub mod testing;
 mod timer;
 
 pub use activity::ActivityContext;

@@ -9,6 +9,7 @@
 
 mod commit;
 mod entity;
+mod entity_lock;
 mod event;
 mod event_json;
 mod failure;
@@ -28,8 +29,9 @@ mod time;
 pub use commit::{NextExecution, TurnCommit};
 pub use entity::{
     Caller, EntityAction, EntityId, EntityMessage, EntityOperation, EntityRecord, EntitySignal,
-    InvalidEntityId, LockRequest,
+    InvalidEntityId,
 };
+pub use entity_lock::{CriticalSection, Lane, LockRequest, LockStep};
 pub use event::{
     ActivityOptions, CallEntity, CreateSubOrchestration, CreateTimer, HistoryEvent, LockEntities,
     ScheduleTask, SendEventTo, StartOrchestration, TaskId,

@@ -2,7 +2,7 @@
 
 use crate::StartRequest;
 use durance_durable::{
-    Caller, EntityId, EntityMessage, EntityRecord, EntitySignal, Json, LockRequest, Message,
+    Caller, EntityId, EntityMessage, EntityRecord, EntitySignal, Json, Lane, LockRequest, Message,
     TaskFailureDetails, Timestamp, Token,
 };
 use serde::{Deserialize, Serialize};
@@ -60,18 +60,6 @@ pub struct MailPlace {
     pub due: Timestamp,
     /// Rising through the hub.
     pub sequence: u64,
-}
-
-/// The queues of an entity's inbox. On disk it is its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Lane {
-    /// Calls of the orchestration that holds the lock: all that is taken of a locked entity.
-    Holder = 0,
-    /// Signals that are for a certain time.
-    Scheduled = 1,
-    /// Everything else.
-    Queue = 2,
 }
 
 /// What an entity may take at present.

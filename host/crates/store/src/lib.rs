@@ -22,7 +22,7 @@ mod store;
 
 pub use embedded::{EmbeddedStore, RepairReport, StoreOptions, repair};
 pub use entity::{
-    EntityMail, EntityPage, EntityQuery, EntityReply, EntityTurn, EntityTurnOutcome, Lane, MailPlace,
+    EntityMail, EntityPage, EntityQuery, EntityReply, EntityTurn, EntityTurnOutcome, MailPlace,
 };
 pub use list::{ListPage, ListPosition, ListQuery, SortBy, TimeRange};
 pub use memory::MemoryStore;

@@ -4,8 +4,8 @@
 //! zero byte, which no id contains: no id's keys begin with those of another.
 
 use super::Table;
-use crate::{Lane, MailPlace, StoreError};
-use durance_durable::{EntityId, ExecutionId, InstanceId, PartitionId, ScheduleId, TaskId, Timestamp};
+use crate::{MailPlace, StoreError};
+use durance_durable::{EntityId, ExecutionId, InstanceId, Lane, PartitionId, ScheduleId, TaskId, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 

@@ -69,7 +69,7 @@ pub(crate) enum Table {
     Entities = 10,
     /// `EntityMessage` by partition, entity id and place.
     EntityInbox = 11,
-    /// [`stored::CriticalSection`] by execution id.
+    /// [`durance_durable::CriticalSection`] by execution id.
     CriticalSections = 12,
     /// Nothing, by instance id of a parent and instance id of its sub-orchestration.
     Children = 22,

@@ -6,12 +6,12 @@ use super::{
     transaction::{read, read_opening},
 };
 use crate::{
-    EntityMail, EntityPage, EntityQuery, IdempotencyKey, Lane, ListPage, ListQuery, OnceOutcome,
-    OpenActivity, OpenTimer, Recovered, Snapshot, StatusCounts, StoreError, TaskHubView,
+    EntityMail, EntityPage, EntityQuery, IdempotencyKey, ListPage, ListQuery, OnceOutcome, OpenActivity,
+    OpenTimer, Recovered, Snapshot, StatusCounts, StoreError, TaskHubView,
 };
 use durance_durable::{
-    EntityId, EntityRecord, ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message,
-    PartitionId, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Turn,
+    EntityId, EntityRecord, ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Lane,
+    Message, PartitionId, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Turn,
 };
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, ops::ControlFlow};
@@ -93,12 +93,10 @@ impl TaskHubView for Reader<'_> {
     }
 
     fn entity_mail(&self, id: &EntityId, now: Timestamp, limit: usize) -> Result<EntityMail, StoreError> {
-        let is_locked = self.entity(id)?.is_some_and(|record| record.lock.is_some());
+        let record = self.entity(id)?;
         let mut taking = Taking { now, limit, mail: EntityMail::default() };
-        self.read_lane(id, Lane::Holder, &mut taking)?;
-        if !is_locked {
-            self.read_lane(id, Lane::Scheduled, &mut taking)?;
-            self.read_lane(id, Lane::Queue, &mut taking)?;
+        for lane in Lane::ALL.into_iter().filter(|lane| lane.is_open(record.as_ref())) {
+            self.read_lane(id, lane, &mut taking)?;
         }
         Ok(taking.mail)
     }

@@ -1,7 +1,7 @@
 //! The rows that have no type of their own in `durance-durable`.
 
 use crate::{Outcome, StatusCounts};
-use durance_durable::{EntityId, HistoryEvent, Json, MessageTarget, TaskId, Timestamp, Token};
+use durance_durable::{HistoryEvent, Json, MessageTarget, Timestamp, Token};
 use serde::{Deserialize, Serialize};
 
 /// The counters of a hub: part of every commit, and the first row of its batch.
@@ -60,14 +60,6 @@ pub(crate) enum OpenTask {
         /// When.
         fire_at: Timestamp,
     },
-}
-
-/// What an execution has locked or waits to lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CriticalSection {
-    /// The request's task.
-    pub task: TaskId,
-    pub entities: Vec<EntityId>,
 }
 
 /// What is left of a purged instance.
