@@ -4,6 +4,7 @@ mod bad_apps;
 mod client_calls;
 mod context;
 mod determinism;
+mod durable_http;
 mod entities;
 mod faults;
 mod http_triggers;
