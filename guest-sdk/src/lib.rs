@@ -59,7 +59,9 @@ pub use entity::EntityContext;
 pub use error::{Error, Result};
 pub use futures_util::future::{Either, join_all, select, try_join_all};
 pub use lock::{EntityLock, Locking};
-pub use options::{ActivityOptions, FireAt, HttpOptions, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents};
+pub use options::{
+    ActivityOptions, FireAt, HttpOptions, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents,
+};
 pub use problem::Problem;
 pub use request::Request;
 pub use response::Response;

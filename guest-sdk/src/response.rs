@@ -142,9 +142,9 @@ mod tests {
     #[test]
     fn answer_that_the_host_kept_is_read() {
         let read = |text: &str| serde_json::from_str::<Response>(text).unwrap();
-        let response =
-            read(r#"{"statusCode":404,"headers":{"a":"1","b":["2","3"]},"content":"no \u00e4"}"#);
-        let headers: Vec<_> = response.headers().iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
+        let response = read(r#"{"statusCode":404,"headers":{"a":"1","b":["2","3"]},"content":"no \u00e4"}"#);
+        let headers: Vec<_> =
+            response.headers().iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
         assert_eq!(headers, [("a", &b"1"[..]), ("b", b"2"), ("b", b"3")]);
         assert_eq!((response.status(), response.bytes()), (404, "no ä".as_bytes()));
         assert_eq!(read(r#"{"statusCode":200,"headers":{},"contentBase64":"/w=="}"#).bytes(), [0xff]);

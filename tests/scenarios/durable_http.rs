@@ -75,7 +75,6 @@ async fn answer_of_202_is_polled_over_a_crash_without_a_second_request() {
     assert_eq!(types(&history).iter().filter(|name| **name == "TimerFired").count(), 3, "{history:?}");
 }
 
-
 #[tokio::test]
 async fn credentials_do_not_leave_their_origin() {
     let other = slow_job(0, String::new);
@@ -101,8 +100,10 @@ async fn credentials_do_not_leave_their_origin() {
     };
     assert!(server.received().iter().all(is_secret), "{:?}", server.received());
     let there: Vec<_> = other.received();
-    let seen: Vec<_> =
-        there.iter().map(|request| (request.target.as_str(), request.body.as_str(), is_secret(request))).collect();
+    let seen: Vec<_> = there
+        .iter()
+        .map(|request| (request.target.as_str(), request.body.as_str(), is_secret(request)))
+        .collect();
     assert_eq!(seen, [("/moved", "body", false), ("/polled", "", false)]);
     assert!(there.iter().all(|request| request.header("x-other") == Some("d")));
 }
@@ -122,7 +123,9 @@ async fn host_that_is_not_allowed_is_refused_once_and_says_what_to_do() {
         assert!(failure.contains(&line) && failure.contains("durance.toml"), "{failure}");
     }
     assert_eq!((other.requests(), sends_on.requests()), (0, 1));
-    for (uri, expected) in [("nowhere", "relative URL"), ("ftp://a/", "http://"), ("http://u:p@a/", "authorization")] {
+    for (uri, expected) in
+        [("nowhere", "relative URL"), ("ftp://a/", "http://"), ("http://u:p@a/", "authorization")]
+    {
         let id = expected.replace([':', '/', ' '], "");
         client.start("CallHttp", &id, &json!({ "uri": uri, "attempts": 5 })).await;
         let failure = client.failure(&id).await;
@@ -139,9 +142,17 @@ async fn request_is_tried_again_by_its_policy_and_fails_with_the_status() {
     });
     let host = launch(&[&server], "").start();
     let client = host.client();
-    client.start("CallHttp", "recovers", &json!({ "uri": format!("{}/recovers", server.url()), "attempts": 5 })).await;
+    client
+        .start("CallHttp", "recovers", &json!({ "uri": format!("{}/recovers", server.url()), "attempts": 5 }))
+        .await;
     assert_eq!(client.output("recovers").await["statusCode"], 200);
-    client.start("CallHttp", "fails", &json!({ "uri": format!("{}/?code=secret", server.url()), "attempts": 2 })).await;
+    client
+        .start(
+            "CallHttp",
+            "fails",
+            &json!({ "uri": format!("{}/?code=secret", server.url()), "attempts": 2 }),
+        )
+        .await;
     let failure = client.failure("fails").await;
     assert!(failure.contains("answered 503") && !failure.contains("secret"), "{failure}");
     assert_eq!(server.requests(), 5);
@@ -180,9 +191,7 @@ async fn monitor_looks_until_it_is_so_or_its_time_is_over() {
     });
     let host = launch(&[&server], "").start();
     let client = host.client();
-    let input = |is: &str, expires_ms: u64| {
-        json!({ "uri": server.url(), "member": "sky", "is": is, "everyMs": 20, "expiresMs": expires_ms })
-    };
+    let input = |is: &str, expires_ms: u64| json!({ "uri": server.url(), "member": "sky", "is": is, "everyMs": 20, "expiresMs": expires_ms });
     client.start("Monitor", "reached", &input("clear", 600_000)).await;
     assert_eq!(client.output("reached").await, json!({ "reached": true, "looks": 3 }));
     client.start("Monitor", "expired", &input("rainy", 200)).await;

@@ -8,8 +8,8 @@ use crate::{
     orchestrator_state::OrchestratorState,
 };
 use durance_durable::{
-    ActivityOptions, ContinueAsNew, EntityId, GuestFault, HttpCall, HttpContent, HttpHeaders, HttpRequest, Json,
-    RetryPolicy, RuntimeState, TaskId, Timestamp,
+    ActivityOptions, ContinueAsNew, EntityId, GuestFault, HttpCall, HttpContent, HttpHeaders, HttpRequest,
+    Json, RetryPolicy, RuntimeState, TaskId, Timestamp,
 };
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 use wasmtime::Result;

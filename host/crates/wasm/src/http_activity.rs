@@ -123,7 +123,10 @@ impl Sender {
                 headers.append(header, value);
             }
         }
-        headers.insert(header::HOST, HeaderValue::from_str(&host).map_err(|_| invalid("there is no such host"))?);
+        headers.insert(
+            header::HOST,
+            HeaderValue::from_str(&host).map_err(|_| invalid("there is no such host"))?,
+        );
         if has_content {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }

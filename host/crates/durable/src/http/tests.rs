@@ -26,8 +26,11 @@ fn json_has_the_shape_of_the_model() {
     });
     assert_eq!(serde_json::to_value(request("http://a/")).unwrap(), expected);
     assert_eq!(serde_json::from_value::<HttpRequest>(expected).unwrap(), request("http://a/"));
-    let binary =
-        HttpResponse { status_code: 200, headers: HttpHeaders::default(), content: HttpContent::of(vec![0xff]) };
+    let binary = HttpResponse {
+        status_code: 200,
+        headers: HttpHeaders::default(),
+        content: HttpContent::of(vec![0xff]),
+    };
     let expected = json!({ "statusCode": 200, "headers": {}, "contentBase64": "/w==" });
     assert_eq!(serde_json::to_value(&binary).unwrap(), expected);
     assert_eq!(binary.content.unwrap().into_bytes().unwrap(), [0xff]);
