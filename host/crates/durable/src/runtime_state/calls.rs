@@ -40,7 +40,7 @@ impl RuntimeState {
         let task = self.next_task()?;
         self.ask(HistoryEvent::TaskScheduled(call.activity(task, &call.request, Duration::ZERO)))?;
         if call.request.asynchronous_pattern_enabled {
-            self.plan(task, Work::Http(HttpPolls::new(call)));
+            self.plan(task, Work::Http(Box::new(HttpPolls::new(call))));
         }
         Ok(self.open(TaskKind::Activity))
     }

@@ -28,7 +28,7 @@ pub(super) enum Work {
     /// Call it again by its retry policy when it fails.
     SubOrchestration(CreateSubOrchestration),
     /// Ask how far it is for as long as it is answered 202.
-    Http(HttpPolls),
+    Http(Box<HttpPolls>),
 }
 
 /// What the end of a step means.
