@@ -23,6 +23,7 @@ mod entity_function;
 mod error;
 mod function_app;
 mod guest_log;
+mod http_activity;
 mod http_function;
 mod limits;
 mod linker;
