@@ -188,3 +188,39 @@ async fn status_can_be_waited_for_and_an_event_can_come_with_its_start() {
     let (ended, ()) = tokio::join!(client.get(&wait), client.raise_event("w2", "Approval", &json!(true)));
     assert_eq!(ended.expect(200).json()["runtimeStatus"], "Completed");
 }
+
+#[tokio::test]
+async fn start_can_be_for_later_or_wait_for_the_end_of_another_run() {
+    let host = samples();
+    let client = host.client();
+    let start = async |id: &str, query: &str| {
+        let path = format!("{MANAGEMENT}/orchestrators/WaitForApproval/{id}?{query}");
+        client.post(&path, r#"{"timeoutSeconds":300}"#).await
+    };
+    let _accepted = start("later", "startAt=2100-01-01T00:00:00Z").await.expect(202);
+    let status = client.get(&instance("later")).await.expect(202).json();
+    assert_eq!(
+        (&status["runtimeStatus"], &status["scheduledStartTime"]),
+        (&json!("Pending"), &json!("2100-01-01T00:00:00Z"))
+    );
+    let _accepted = client.post(&format!("{}/terminate?reason=no", instance("later")), "").await.expect(202);
+    client.wait_for("later", "is over", |status| status["runtimeStatus"] == "Terminated").await;
+    let _refused = start("later", "startAt=tomorrow").await.expect_problem(400);
+
+    let _accepted = start("line", "ifExists=queue").await.expect(202);
+    let second = start("line", "ifExists=queue&timeout=60").await.expect(202).json();
+    assert_eq!(second["queuePosition"], 1, "{second}");
+    let third = start("line", "ifExists=queue").await.expect(202).json();
+    assert_eq!((&third["queuePosition"], third["executionId"] == second["executionId"]), (&json!(2), false));
+    let dropped = client.delete(&format!("{}/queue", instance("line"))).await.expect(200).json();
+    assert_eq!(dropped, json!({ "startsDropped": 2 }));
+    let second = start("line", "ifExists=queue").await.expect(202).json();
+    client.wait_for("line", "has one behind it", |status| status["queued"] == 1).await;
+    client.raise_event("line", "Approval", &json!(true)).await;
+    client.wait_for("line", "the second runs", |status| status["generation"] == 2).await;
+    let status = client.get(&instance("line")).await.expect(202).json();
+    assert_eq!((&status["executionId"], &status["queued"]), (&second["executionId"], &Value::Null));
+    let _missing = client.delete(&format!("{}/queue", instance("nothing"))).await.expect_problem(404);
+    let stuck = client.get(&format!("{MANAGEMENT}/instances?stuck=true")).await.expect(200).json();
+    assert_eq!(stuck, json!([]));
+}

@@ -157,6 +157,7 @@ impl Engine {
             stuck: self.stuck.find(instance),
             created: record.created,
             last_updated: record.last_updated,
+            queued: record.queued,
             details: record.details,
             parent: parent.map(|parent| parent.instance),
             history,

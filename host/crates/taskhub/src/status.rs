@@ -34,6 +34,8 @@ pub struct OrchestrationStatus {
     pub created: Timestamp,
     /// When its last turn was.
     pub last_updated: Timestamp,
+    /// How many starts wait for its end.
+    pub queued: u32,
     /// As its starter gave them.
     pub details: StartDetails,
     /// The instance whose sub-orchestration it is.

@@ -181,6 +181,9 @@ impl Engine {
                 }
             }
             Due::Signal(entity, _) => self.wake_entity(entity),
+            Due::Start(early) => {
+                early.mail.into_iter().for_each(|delivery| self.deliver(&early.instance, delivery));
+            }
             Due::Timer(timer) => {
                 // Not stored: the timer is, until the turn that takes this is committed.
                 let delivery = Delivery {

@@ -192,6 +192,10 @@ async fn command_on(
         Command::Suspend => client.suspend(instance, reason).await?,
         Command::Resume => client.resume(instance, reason).await?,
         Command::Rewind => client.rewind(instance, reason).await?,
+        Command::DropQueue => {
+            let count = client.drop_queue(instance).await?;
+            return Ok(response::json(StatusCode::OK, &json!({ "startsDropped": count })));
+        }
         Command::Purge => {
             let count = match query.flag("recursive", false)? {
                 true => client.purge_tree(instance).await?,
