@@ -224,3 +224,41 @@ async fn start_can_be_for_later_or_wait_for_the_end_of_another_run() {
     let stuck = client.get(&format!("{MANAGEMENT}/instances?stuck=true")).await.expect(200).json();
     assert_eq!(stuck, json!([]));
 }
+
+#[tokio::test]
+async fn changes_of_an_instance_come_as_events_until_it_is_over() {
+    let host = samples();
+    let client = host.client();
+    client.start("BackgroundJob", "watched", &json!({ "steps": 3, "stepMs": 50 })).await;
+    let stream = client.get(&format!("{}/changes?showInput=false", instance("watched"))).await.expect(200);
+    assert_eq!(stream.header("content-type"), Some("text/event-stream"));
+    let text = stream.text();
+    let statuses: Vec<Value> = text
+        .split("\n\n")
+        .filter_map(|event| event.strip_prefix("event: status\ndata: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
+    let last = statuses.last().unwrap();
+    assert_eq!((&last["runtimeStatus"], &last["input"]), (&json!("Completed"), &Value::Null), "{text}");
+    assert!(statuses.iter().any(|status| status["runtimeStatus"] == "Running"), "{text}");
+    assert!(statuses.len() > 2, "{text}");
+    let _missing = client.get(&format!("{}/changes", instance("nothing"))).await.expect_problem(404);
+}
+
+#[tokio::test]
+async fn those_who_wait_do_not_delay_a_stop() {
+    let host = Launch::of(&AppFolder::samples()).start();
+    let client = host.client();
+    wait_for_approval(&client, "w").await;
+    let (status, changes) = (format!("{}?wait=600", instance("w")), format!("{}/changes", instance("w")));
+    let stop = async {
+        // Both are under way when the host has answered requests that came after them.
+        for _ in 0..5 {
+            client.wait_for("w", "runs", |status| status["runtimeStatus"] == "Running").await;
+        }
+        tokio::task::spawn_blocking(move || drop(host.stop())).await.unwrap();
+    };
+    let (status, changes, ()) = tokio::join!(client.get(&status), client.get(&changes), stop);
+    assert_eq!(status.expect(202).json()["runtimeStatus"], "Running");
+    assert!(changes.expect(200).text().starts_with("event: status\n"));
+}

@@ -64,6 +64,15 @@ pub struct StatusOptions {
     pub execution: Option<ExecutionId>,
 }
 
+impl OrchestrationStatus {
+    /// Whether it differs from an earlier one in what [`crate::OrchestrationClient::wait_for_change`] waits for.
+    #[must_use]
+    pub fn has_changed(&self, seen: &Self) -> bool {
+        (self.runtime_status, self.generation, &self.custom_status)
+            != (seen.runtime_status, seen.generation, &seen.custom_status)
+    }
+}
+
 /// One page of instances.
 #[derive(Debug, Clone, Default)]
 pub struct InstancePage {

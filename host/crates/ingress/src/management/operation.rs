@@ -37,6 +37,8 @@ pub(crate) enum Operation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum InstanceOperation {
     Status,
+    /// A stream of statuses.
+    Changes,
     History,
     RaiseEvent(String),
     Restart,
@@ -124,6 +126,12 @@ impl Operation {
                     _ => Err(Problem::wrong_method(path, "GET, HEAD")),
                 };
             }
+            ("changes", None) => {
+                return match *method {
+                    Method::GET => on(InstanceOperation::Changes),
+                    _ => Err(Problem::wrong_method(path, "GET")),
+                };
+            }
             ("queue", None) => {
                 return match *method {
                     Method::DELETE => on(InstanceOperation::Command(Command::DropQueue)),
@@ -197,6 +205,7 @@ impl Operation {
                 "wait",
             ],
             Self::Instance(_, InstanceOperation::History) => &["executionId"],
+            Self::Instance(_, InstanceOperation::Changes) => &["showInput"],
             Self::Instance(
                 _,
                 InstanceOperation::RaiseEvent(_) | InstanceOperation::Command(Command::DropQueue),
@@ -256,6 +265,8 @@ mod tests {
             ("GET", "/instances/a%20b/History", Ok(on(InstanceOperation::History))),
             ("HEAD", "/instances/a%20b/history", Ok(on(InstanceOperation::History))),
             ("POST", "/instances/a%20b/history", Err(405)),
+            ("GET", "/instances/a%20b/changes", Ok(on(InstanceOperation::Changes))),
+            ("POST", "/instances/a%20b/changes", Err(405)),
             ("GET", "/instances/a%20b/history/1", Err(404)),
             ("POST", "/instances/a%20b", Err(405)),
             (
