@@ -1,7 +1,7 @@
 //! Starts and manages orchestrations, for HTTP functions and activities.
 
 use std::str::FromStr;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -211,6 +211,14 @@ impl OrchestrationClient {
         Ok(wit::terminate(instance_id, reason, true, self.key())?)
     }
 
+    /// Forgets the starts that wait for the end of an instance; answers how many there were.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`].
+    pub fn drop_queue(&self, instance_id: &str) -> Result<u32, ClientError> {
+        Ok(wit::drop_queue(instance_id, self.key())?)
+    }
+
     /// Lets a failed instance go on from where it failed: what failed is done again, failed sub-orchestrations are
     /// rewound too.
     ///
@@ -230,6 +238,7 @@ impl OrchestrationClient {
             | StartOutcome::Existing(holder)
             | StartOutcome::AlreadyExists(holder)
             | StartOutcome::Changed(Some(holder)) => Ok(holder.instance_id),
+            StartOutcome::Queued(queued) => Ok(queued.holder.instance_id),
             StartOutcome::Changed(None) => unreachable!("a start without a token compares nothing"),
         }
     }
@@ -417,6 +426,7 @@ impl StartOutcome {
             | Self::Existing(holder)
             | Self::AlreadyExists(holder)
             | Self::Changed(Some(holder)) => Some(&holder.instance_id),
+            Self::Queued(queued) => Some(&queued.holder.instance_id),
             Self::Changed(None) => None,
         }
     }
@@ -433,6 +443,7 @@ impl Default for StartOptions {
             retention_ms: None,
             tags: Vec::new(),
             version: None,
+            start_at: None,
         }
     }
 }
@@ -463,6 +474,14 @@ impl StartOptions {
     #[must_use]
     pub fn retention(mut self, time: Duration) -> Self {
         self.retention_ms = Some(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Lets the run begin at a time, or so long from now; until then it is pending.
+    #[must_use]
+    pub fn start_at(mut self, time: impl Into<FireAt>) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.start_at = Some(time.into().nanoseconds(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)));
         self
     }
 
@@ -501,9 +520,10 @@ impl FromStr for IfExists {
             "use-existing" => Ok(Self::UseExisting),
             "use-existing-if-live" => Ok(Self::UseExistingIfLive),
             "terminate-and-replace" => Ok(Self::TerminateAndReplace),
+            "queue" => Ok(Self::Queue),
             unknown => Err(ClientError::InvalidArgument(format!(
                 "Unknown value '{unknown}' of ifExists; there are 'reject', 'replace-finished', 'use-existing', \
-                 'use-existing-if-live' and 'terminate-and-replace'."
+                 'use-existing-if-live', 'terminate-and-replace' and 'queue'."
             ))),
         }
     }

@@ -97,6 +97,7 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     }
     tracing::info!("stopping: what is under way comes to its end; interrupt again to stop at once");
     drop(stop);
+    hub.begin_draining();
     let begun = Instant::now();
     tokio::select! {
         () = async {

@@ -188,3 +188,77 @@ async fn status_can_be_waited_for_and_an_event_can_come_with_its_start() {
     let (ended, ()) = tokio::join!(client.get(&wait), client.raise_event("w2", "Approval", &json!(true)));
     assert_eq!(ended.expect(200).json()["runtimeStatus"], "Completed");
 }
+
+#[tokio::test]
+async fn start_can_be_for_later_or_wait_for_the_end_of_another_run() {
+    let host = samples();
+    let client = host.client();
+    let start = async |id: &str, query: &str| {
+        let path = format!("{MANAGEMENT}/orchestrators/WaitForApproval/{id}?{query}");
+        client.post(&path, r#"{"timeoutSeconds":300}"#).await
+    };
+    let _accepted = start("later", "startAt=2100-01-01T00:00:00Z").await.expect(202);
+    let status = client.get(&instance("later")).await.expect(202).json();
+    assert_eq!(
+        (&status["runtimeStatus"], &status["scheduledStartTime"]),
+        (&json!("Pending"), &json!("2100-01-01T00:00:00Z"))
+    );
+    let _accepted = client.post(&format!("{}/terminate?reason=no", instance("later")), "").await.expect(202);
+    client.wait_for("later", "is over", |status| status["runtimeStatus"] == "Terminated").await;
+    let _refused = start("later", "startAt=tomorrow").await.expect_problem(400);
+
+    let _accepted = start("line", "ifExists=queue").await.expect(202);
+    let second = start("line", "ifExists=queue&timeout=60").await.expect(202).json();
+    assert_eq!(second["queuePosition"], 1, "{second}");
+    let third = start("line", "ifExists=queue").await.expect(202).json();
+    assert_eq!((&third["queuePosition"], third["executionId"] == second["executionId"]), (&json!(2), false));
+    let dropped = client.delete(&format!("{}/queue", instance("line"))).await.expect(200).json();
+    assert_eq!(dropped, json!({ "startsDropped": 2 }));
+    let second = start("line", "ifExists=queue").await.expect(202).json();
+    client.wait_for("line", "has one behind it", |status| status["queued"] == 1).await;
+    client.raise_event("line", "Approval", &json!(true)).await;
+    client.wait_for("line", "the second runs", |status| status["generation"] == 2).await;
+    let status = client.get(&instance("line")).await.expect(202).json();
+    assert_eq!((&status["executionId"], &status["queued"]), (&second["executionId"], &Value::Null));
+    let _missing = client.delete(&format!("{}/queue", instance("nothing"))).await.expect_problem(404);
+    let stuck = client.get(&format!("{MANAGEMENT}/instances?stuck=true")).await.expect(200).json();
+    assert_eq!(stuck, json!([]));
+}
+
+#[tokio::test]
+async fn changes_of_an_instance_come_as_events_until_it_is_over() {
+    let host = samples();
+    let client = host.client();
+    client.start("BackgroundJob", "watched", &json!({ "steps": 3, "stepMs": 50 })).await;
+    let stream = client.get(&format!("{}/changes?showInput=false", instance("watched"))).await.expect(200);
+    assert_eq!(stream.header("content-type"), Some("text/event-stream"));
+    let text = stream.text();
+    let statuses: Vec<Value> = text
+        .split("\n\n")
+        .filter_map(|event| event.strip_prefix("event: status\ndata: "))
+        .map(|data| serde_json::from_str(data).unwrap())
+        .collect();
+    let last = statuses.last().unwrap();
+    assert_eq!((&last["runtimeStatus"], &last["input"]), (&json!("Completed"), &Value::Null), "{text}");
+    assert!(statuses.iter().any(|status| status["runtimeStatus"] == "Running"), "{text}");
+    assert!(statuses.len() > 2, "{text}");
+    let _missing = client.get(&format!("{}/changes", instance("nothing"))).await.expect_problem(404);
+}
+
+#[tokio::test]
+async fn those_who_wait_do_not_delay_a_stop() {
+    let host = Launch::of(&AppFolder::samples()).start();
+    let client = host.client();
+    wait_for_approval(&client, "w").await;
+    let (status, changes) = (format!("{}?wait=600", instance("w")), format!("{}/changes", instance("w")));
+    let stop = async {
+        // Both are under way when the host has answered requests that came after them.
+        for _ in 0..5 {
+            client.wait_for("w", "runs", |status| status["runtimeStatus"] == "Running").await;
+        }
+        tokio::task::spawn_blocking(move || drop(host.stop())).await.unwrap();
+    };
+    let (status, changes, ()) = tokio::join!(client.get(&status), client.get(&changes), stop);
+    assert_eq!(status.expect(202).json()["runtimeStatus"], "Running");
+    assert!(changes.expect(200).text().starts_with("event: status\n"));
+}

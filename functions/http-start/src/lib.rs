@@ -36,7 +36,7 @@ fn http_start_single(request: Request, client: OrchestrationClient) -> Result<Re
     }
     match client.start_new_with(function_name, input, options)? {
         StartOutcome::Started(_) => println!("Started orchestration with ID = '{instance_id}'."),
-        StartOutcome::Existing(_) => {}
+        StartOutcome::Existing(_) | StartOutcome::Queued(_) => {}
         StartOutcome::AlreadyExists(_) | StartOutcome::Changed(_) => {
             let links = client.create_http_management_payload(instance_id)?;
             let detail = format!("An instance with ID '{instance_id}' already exists.");

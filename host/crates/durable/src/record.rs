@@ -150,6 +150,9 @@ pub struct InstanceRecord {
     /// As its starter gave them.
     #[serde(default)]
     pub details: StartDetails,
+    /// How many starts wait for its end.
+    #[serde(default)]
+    pub queued: u32,
 }
 
 /// What an execution began with; written once.

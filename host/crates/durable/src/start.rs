@@ -17,16 +17,19 @@ pub enum IfExists {
     UseExistingIfLive,
     /// A live instance is terminated in the same commit; the new run always starts.
     TerminateAndReplace,
+    /// The run begins when the live instance, and all that wait behind it, are over: in the commit that ends the last.
+    Queue,
 }
 
 impl IfExists {
     /// Every policy.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Reject,
         Self::ReplaceFinished,
         Self::UseExisting,
         Self::UseExistingIfLive,
         Self::TerminateAndReplace,
+        Self::Queue,
     ];
 
     /// The name as users write it.
@@ -38,6 +41,7 @@ impl IfExists {
             Self::UseExisting => "use-existing",
             Self::UseExistingIfLive => "use-existing-if-live",
             Self::TerminateAndReplace => "terminate-and-replace",
+            Self::Queue => "queue",
         }
     }
 }
@@ -51,7 +55,7 @@ impl fmt::Display for IfExists {
 /// No policy has this name; names the known ones.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is none of reject, replace-finished, use-existing, use-existing-if-live, terminate-and-replace"
+    "'{0}' is none of reject, replace-finished, use-existing, use-existing-if-live, terminate-and-replace, queue"
 )]
 pub struct UnknownIfExists(String);
 
@@ -73,6 +77,8 @@ pub enum StartDecision {
     Replace,
     /// A live run holds it: terminate that, keep it as a previous generation, and start.
     TerminateAndReplace,
+    /// A live run holds it: keep the start until that is over.
+    Queue,
     /// Do not start; the existing run is the answer.
     UseExisting,
     /// Do not start; the id is in use.
@@ -99,9 +105,14 @@ pub fn decide_start(
         (IfExists::Reject, _) | (IfExists::ReplaceFinished, false) => StartDecision::AlreadyExists,
         (IfExists::UseExisting, _) | (IfExists::UseExistingIfLive, false) => StartDecision::UseExisting,
         (IfExists::TerminateAndReplace, false) => StartDecision::TerminateAndReplace,
-        (IfExists::ReplaceFinished | IfExists::UseExistingIfLive | IfExists::TerminateAndReplace, true) => {
-            StartDecision::Replace
-        }
+        (IfExists::Queue, false) => StartDecision::Queue,
+        (
+            IfExists::ReplaceFinished
+            | IfExists::UseExistingIfLive
+            | IfExists::TerminateAndReplace
+            | IfExists::Queue,
+            true,
+        ) => StartDecision::Replace,
     }
 }
 
@@ -120,6 +131,7 @@ mod tests {
             (IfExists::UseExisting, D::UseExisting, D::UseExisting),
             (IfExists::UseExistingIfLive, D::UseExisting, D::Replace),
             (IfExists::TerminateAndReplace, D::TerminateAndReplace, D::Replace),
+            (IfExists::Queue, D::Queue, D::Replace),
         ];
         for (policy, if_live, if_finished) in table {
             let decide = |existing| decide_start(policy, None, Token(1), existing);

@@ -6,7 +6,7 @@ use crate::{
     keys::AccessLevel,
     links::SignedLinks,
     problem::Problem,
-    response::HttpResponse,
+    response::{Body, HttpResponse},
     routing::{MethodSet, RouteDefinition},
 };
 use durance_durable::{InstanceId, Json};
@@ -15,7 +15,6 @@ use durance_wasm::{
 };
 use futures_util::future::BoxFuture;
 use http::Method;
-use http_body_util::Full;
 
 /// The routes of an app's HTTP functions.
 pub(crate) fn routes(app: &FunctionApp) -> Vec<(RouteDefinition, HttpFunction)> {
@@ -56,7 +55,7 @@ impl HttpFunctions for FunctionApp {
             };
             let response = self.call_http(function, http).await;
             let response = response.map_err(|error| Problem::of_function(function, invocation_id, error))?;
-            Ok(response.map(Full::new))
+            Ok(response.map(Body::from))
         })
     }
 }

@@ -120,7 +120,7 @@ impl Gateway {
                 body_limits,
                 repeated: RepeatedRequests::new(client.clone()),
             },
-            management: ManagementApi { client, links, body_limits },
+            management: ManagementApi::new(client, links, body_limits),
             uri_bytes_max: settings.uri_bytes_max,
             in_flight: Semaphore::new(settings.requests_in_flight_max),
         })

@@ -257,11 +257,13 @@ impl From<ClientError> for Problem {
             }
             ClientError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
             ClientError::Finished { .. } => Self::new(StatusCode::GONE, detail),
-            ClientError::NotFinished { .. } | ClientError::NotFailed { .. } => {
+            ClientError::NotFinished { .. } | ClientError::NotFailed { .. } | ClientError::HeldLocks(_) => {
                 Self::new(StatusCode::PRECONDITION_FAILED, detail)
             }
             ClientError::IdempotencyMismatch => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
-            ClientError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_later(),
+            ClientError::Busy | ClientError::QueueFull(_) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_later()
+            }
             ClientError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_later(),
             _ => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -308,6 +310,8 @@ mod tests {
             (ClientError::Finished { instance: instance(), status }, 410, ""),
             (ClientError::NotFinished { instance: instance(), status }, 412, ""),
             (ClientError::NotFailed { instance: instance(), status }, 412, ""),
+            (ClientError::HeldLocks(instance()), 412, ""),
+            (ClientError::QueueFull(instance()), 429, "1"),
             (ClientError::IdempotencyMismatch, 422, ""),
             (ClientError::Busy, 429, "1"),
             (ClientError::Stopping, 503, "1"),

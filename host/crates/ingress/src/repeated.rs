@@ -89,7 +89,7 @@ impl RepeatedRequests {
             return restore(&kept);
         }
         let (parts, body) = call.await?.into_parts();
-        let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes);
+        let body = body.collect().await.map_err(|_| Problem::panicked())?.to_bytes();
         let response = HttpResponse::from_parts(parts, body.clone().into());
         if response.status().is_server_error() || body.len() > KEPT_BODY_BYTES_MAX {
             return Ok(response);

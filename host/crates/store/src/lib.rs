@@ -27,8 +27,9 @@ pub use entity::{
 pub use list::{ListPage, ListPosition, ListQuery, SortBy, TimeRange};
 pub use memory::MemoryStore;
 pub use operation::{
-    Holder, IdempotencyKey, OnceOutcome, OnceRequest, Operation, Outcome, PurgeOutcome, RetryTask,
-    RewindOutcome, RewindRequest, SendEvent, SendOutcome, StartOutcome, StartRequest, TurnOutcome, TurnWrite,
+    Holder, IdempotencyKey, OnceOutcome, OnceRequest, Operation, Outcome, PurgeOutcome, QueuedStart,
+    RetryTask, RewindOutcome, RewindRequest, SendEvent, SendOutcome, StartOutcome, StartRequest, TurnOutcome,
+    TurnWrite,
 };
 pub use schedule::{RunWith, ScheduleChange, ScheduleOutcome, ScheduleWrite, ScheduleWritten};
 pub use store::{

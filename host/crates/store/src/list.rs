@@ -1,7 +1,12 @@
 //! What can be asked of a listing.
 
 use durance_durable::{InstanceId, InstanceRecord, RuntimeStatus, Timestamp};
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    sync::Arc,
+};
 
 /// Which instances to list, and in which order.
 ///
@@ -34,6 +39,8 @@ pub struct ListQuery {
     pub after: Option<ListPosition>,
     /// The longest page, at least 1.
     pub page_size: usize,
+    /// None but these; none: all.
+    pub among: Option<BTreeSet<InstanceId>>,
 }
 
 /// A span of time, both ends included; one that is not given is open.

@@ -21,6 +21,8 @@ pub enum Operation {
     Retry(RetryTask),
     /// Deletes a finished instance, its kept generations and all their histories.
     Purge(InstanceId),
+    /// Forget the starts that wait for the end of an instance.
+    DropQueue(InstanceId),
     /// Changes a schedule.
     Schedule(ScheduleWrite),
     /// Puts a signal in the inbox of an entity.
@@ -57,6 +59,8 @@ pub enum Outcome {
     },
     /// To `Purge`.
     Purge(PurgeOutcome),
+    /// To `DropQueue`: how many starts waited; none if there is no such instance.
+    DropQueue(Option<u32>),
     /// To `Schedule`.
     Schedule(ScheduleOutcome),
     /// To `SignalEntity`: it is in the inbox.
@@ -90,6 +94,7 @@ impl Outcome {
             Self::Schedule(ScheduleOutcome::Written(written)) => {
                 written.starts.clear();
                 written.terminated.clear();
+                written.messages.clear();
             }
             Self::Send(outcome @ SendOutcome::Accepted(_)) => *outcome = SendOutcome::Repeated,
             Self::Rewind(RewindOutcome::Rewound { waiting }) => waiting.clear(),
@@ -100,7 +105,7 @@ impl Outcome {
 }
 
 /// A start of an orchestration.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StartRequest {
     /// The id to start it under.
     pub instance: InstanceId,
@@ -170,6 +175,17 @@ pub struct Holder {
     pub status: RuntimeStatus,
 }
 
+/// A start that waits for the end of the run that has its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedStart {
+    /// The run that has the id now.
+    pub holder: Holder,
+    /// What its first execution will be.
+    pub execution: ExecutionId,
+    /// Its place among those that wait, from 1.
+    pub position: u32,
+}
+
 /// Answer to a start. Whatever it says is durable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum StartOutcome {
@@ -183,6 +199,10 @@ pub enum StartOutcome {
         /// To deliver.
         messages: Vec<Message>,
     },
+    /// It waits until the run that has the id, and those that wait already, are over.
+    Queued(QueuedStart),
+    /// So many wait already that no more may.
+    QueueFull(InstanceId),
     /// The policy says to use this run.
     Existing(Holder),
     /// The policy refuses.

@@ -2,8 +2,8 @@
 
 use crate::StartOutcome;
 use durance_durable::{
-    ExecutionId, InstanceId, ModuleHash, RetentionPolicy, ScheduleDefinition, ScheduleId, ScheduleRecord,
-    ScheduledRun, Timestamp, Token,
+    ExecutionId, InstanceId, Message, ModuleHash, RetentionPolicy, ScheduleDefinition, ScheduleId,
+    ScheduleRecord, ScheduledRun, Timestamp, Token,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -86,6 +86,8 @@ pub struct ScheduleWritten {
     pub runs: Vec<ScheduledRun>,
     /// The orchestrations that were started, to take effect.
     pub starts: Vec<StartOutcome>,
+    /// Of runs that waited behind those which were terminated: to be delivered.
+    pub messages: Vec<Message>,
     /// The runs that were terminated for others, besides those that the starts name.
     pub terminated: Vec<(InstanceId, ExecutionId)>,
     /// Whether it was created.

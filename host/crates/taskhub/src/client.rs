@@ -7,8 +7,8 @@ use crate::{
 use durance_durable::{
     ExecutionHistory, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, StartDetails, Token,
 };
-use durance_store::{Holder, ListQuery, StatusCounts};
-use std::{sync::Arc, time::Duration};
+use durance_store::{Holder, ListQuery, QueuedStart, StatusCounts};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// As [`ClientError::TooLarge`] names it.
 const EVENT_DATA: &str = "the event's data";
@@ -69,6 +69,8 @@ pub enum RestartUnder {
 pub enum StartAnswer {
     /// A new run was started, by this call or by an earlier one with the same idempotency key.
     Started(Holder),
+    /// The run begins when all that came before it under its id are over.
+    Queued(QueuedStart),
     /// The policy says to use this run.
     Existing(Holder),
     /// The policy refuses to start beside this run.
@@ -92,7 +94,7 @@ impl OrchestrationClient {
     /// Starts an orchestration, or says who holds its id.
     ///
     /// # Errors
-    /// `UnknownOrchestrator`, `TooLarge`, `IdempotencyMismatch`, `Busy`, `Store`, `Stopping`.
+    /// `UnknownOrchestrator`, `TooLarge`, `QueueFull`, `IdempotencyMismatch`, `Busy`, `Store`, `Stopping`.
     pub async fn start_new(
         &self,
         orchestrator: &str,
@@ -177,6 +179,14 @@ impl OrchestrationClient {
 
     async fn send(&self, instance: &InstanceId, event: HistoryEvent) -> Result<(), ClientError> {
         self.engine.send(instance, event, self.idempotency.as_ref()).await
+    }
+
+    /// Forgets the starts that wait for the end of an instance; answers how many there were.
+    ///
+    /// # Errors
+    /// `NotFound`, `IdempotencyMismatch`, `Store`, `Stopping`.
+    pub async fn drop_queue(&self, instance: &InstanceId) -> Result<u32, ClientError> {
+        self.engine.drop_queue(instance, self.idempotency.as_ref()).await
     }
 
     /// Lets a failed instance go on from where it failed: what failed is done again, failed sub-orchestrations are
@@ -280,7 +290,13 @@ impl OrchestrationClient {
         Ok(self.engine.store.counts()?)
     }
 
-    /// One page of instances, in the order of their ids.
+    /// The instances that cannot go on now.
+    #[must_use]
+    pub fn stuck_instances(&self) -> BTreeSet<InstanceId> {
+        self.engine.stuck.all()
+    }
+
+    /// One page of instances, in the order that the query asks for.
     ///
     /// # Errors
     /// `Store`.

@@ -70,6 +70,11 @@ pub enum ClientError {
         "the instance with ID '{0}' failed in a critical section, whose locks were released: it cannot be rewound; restart it"
     )]
     HeldLocks(InstanceId),
+    /// More starts wait for the end of the instance than may.
+    #[error(
+        "so many starts wait for the end of the instance with ID '{0}' that no more may; try again later"
+    )]
+    QueueFull(InstanceId),
     /// There is no schedule of this id.
     #[error("there is no schedule with ID '{0}'")]
     ScheduleNotFound(ScheduleId),

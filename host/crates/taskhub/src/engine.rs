@@ -40,6 +40,7 @@ pub(crate) struct Engine {
     value_bytes_max: usize,
     operations: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
+    draining: watch::Sender<bool>,
 }
 
 /// How a pause ended.
@@ -79,6 +80,7 @@ impl Engine {
             value_bytes_max: settings.value_bytes_max,
             operations: Arc::new(Semaphore::new(settings.concurrent_operations)),
             stopping: watch::Sender::new(false),
+            draining: watch::Sender::new(false),
         }
     }
 
@@ -137,8 +139,19 @@ impl Engine {
         Arc::clone(&self.operations).try_acquire_owned().map_err(|_| ClientError::Busy)
     }
 
+    /// From now on nobody waits for an instance any more.
+    pub(crate) fn begin_draining(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Becomes true when nobody is to wait for an instance any more.
+    pub(crate) fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
+    }
+
     /// From now on nothing new begins.
     pub(crate) fn begin_stopping(&self) {
+        self.begin_draining();
         self.stopping.send_replace(true);
     }
 

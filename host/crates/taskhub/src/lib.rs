@@ -45,7 +45,8 @@ pub use client_error::ClientError;
 pub use clock::{Clock, SystemClock};
 pub use durance_durable::EntityAction;
 pub use durance_store::{
-    EntityPage, EntityQuery, Holder, ListPosition, ListQuery, SortBy, StatusCounts, StoreError, TimeRange,
+    EntityPage, EntityQuery, Holder, ListPosition, ListQuery, QueuedStart, SortBy, StatusCounts, StoreError,
+    TimeRange,
 };
 pub use executor::{
     ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress,

@@ -120,6 +120,19 @@ impl Engine {
         }
     }
 
+    /// Forgets the starts that wait for the end of an instance; answers how many there were.
+    pub(crate) async fn drop_queue(
+        self: &Arc<Self>,
+        instance: &InstanceId,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<u32, ClientError> {
+        let key = idempotency.map(|key| key.of(&["drop-queue", instance.as_str()]));
+        match self.operate_one(Operation::DropQueue(instance.clone()), key).await? {
+            Outcome::DropQueue(waited) => waited.ok_or_else(|| ClientError::NotFound(instance.clone())),
+            other => Err(misfit(&other)),
+        }
+    }
+
     /// Lets a failed instance go on from where it failed.
     pub(crate) async fn rewind(
         self: &Arc<Self>,
@@ -237,7 +250,7 @@ fn sent(instance: &InstanceId, outcome: Outcome) -> Result<(), ClientError> {
 /// Gone between the look and the commit is not found.
 fn started(instance: &InstanceId, outcomes: Vec<Outcome>) -> Result<StartAnswer, ClientError> {
     match outcomes.into_iter().next() {
-        Some(Outcome::Start(outcome)) => match answer(outcome) {
+        Some(Outcome::Start(outcome)) => match answer(outcome)? {
             StartAnswer::Changed(None) => Err(ClientError::NotFound(instance.clone())),
             StartAnswer::Changed(Some(holder)) => Ok(StartAnswer::AlreadyExists(holder)),
             answer => Ok(answer),

@@ -54,7 +54,8 @@ impl Engine {
         timeout: Duration,
     ) -> Result<OrchestrationStatus, ClientError> {
         let watch = self.watchers.watch(instance);
-        let deadline = self.clock.now().saturating_add(timeout);
+        let mut deadline = self.clock.now().saturating_add(timeout);
+        let mut draining = self.draining();
         loop {
             // Armed before the look, so that an end between the two is not missed.
             let mut finished = std::pin::pin!(watch.signals.finished.notified());
@@ -62,9 +63,11 @@ impl Engine {
             if let Some(status) = self.look(instance, &mut run, deadline)? {
                 return Ok(status);
             }
+            // A host that stops does not let its callers wait: they are told how far it is.
             tokio::select! {
                 () = finished => {}
                 () = self.clock.sleep_until(deadline) => {}
+                _ = draining.wait_for(|draining| *draining) => deadline = Timestamp::default(),
             }
         }
     }
@@ -78,20 +81,19 @@ impl Engine {
     ) -> Result<OrchestrationStatus, ClientError> {
         let watch = self.watchers.watch(instance);
         let deadline = self.clock.now().saturating_add(timeout);
+        let mut draining = self.draining();
         loop {
             let mut changed = std::pin::pin!(watch.signals.changed.notified());
             changed.as_mut().enable();
-            let view = self.store.view();
-            let record = view.instance(instance)?.record;
-            let record = record.ok_or_else(|| ClientError::NotFound(instance.clone()))?;
-            let is_seen = (record.status, record.generation, &record.custom_status)
-                == (seen.runtime_status, seen.generation, &seen.custom_status);
-            if !is_seen || self.clock.now() >= deadline {
-                return self.describe(&*view, instance, record, WITH_INPUT);
+            let status = self.status(instance, WITH_INPUT)?.status;
+            let status = status.ok_or_else(|| ClientError::NotFound(instance.clone()))?;
+            if status.has_changed(seen) || self.clock.now() >= deadline {
+                return Ok(status);
             }
             tokio::select! {
                 () = changed => {}
                 () = self.clock.sleep_until(deadline) => {}
+                _ = draining.wait_for(|draining| *draining) => return Err(ClientError::Stopping),
             }
         }
     }
@@ -157,6 +159,7 @@ impl Engine {
             stuck: self.stuck.find(instance),
             created: record.created,
             last_updated: record.last_updated,
+            queued: record.queued,
             details: record.details,
             parent: parent.map(|parent| parent.instance),
             history,

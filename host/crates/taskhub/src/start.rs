@@ -34,10 +34,10 @@ impl Engine {
         let request = self.request(orchestrator, input, options, idempotency)?;
         let place = self.admit()?;
         if key.is_none() && self.partition(&request.instance).claim(&request.instance) {
-            return Ok(answer(self.start_with_first_turn(request, place).await?));
+            return answer(self.start_with_first_turn(request, place).await?);
         }
         drop(place);
-        Ok(answer(start_outcome(self.operate(vec![Operation::Start(request)], key).await?.pop())?))
+        answer(start_outcome(self.operate(vec![Operation::Start(request)], key).await?.pop())?)
     }
 
     /// Starts an orchestration unless a live one has the id, and sends whichever it is an event.
@@ -59,7 +59,7 @@ impl Engine {
         let start = self.request(orchestrator, input, options, idempotency)?;
         let send = SendEvent { instance: start.instance.clone(), event };
         let operations = vec![Operation::Start(start), Operation::Send(send)];
-        Ok(answer(start_outcome(self.operate(operations, key).await?.into_iter().next())?))
+        answer(start_outcome(self.operate(operations, key).await?.into_iter().next())?)
     }
 
     fn request(
@@ -165,7 +165,8 @@ impl Engine {
 
     /// Runs the first turn of a start that would be decided well now. None: the start is to be committed alone.
     fn first_turn(&self, request: &StartRequest) -> Option<FirstTurn> {
-        let _place = self.turns.try_acquire().ok()?;
+        let is_due = request.details.scheduled_start.is_none_or(|due| due <= request.now);
+        let _place = self.turns.try_acquire().ok().filter(|_| is_due)?;
         let snapshot = self.store.instance(&request.instance).ok()?;
         let existing = snapshot.record.as_ref().map(|record| record.status);
         let decision = decide_start(request.if_exists, request.token, snapshot.token, existing);
@@ -196,6 +197,7 @@ impl Engine {
             output: None,
             failure: None,
             details: request.details.clone(),
+            queued: 0,
         };
         let begun_with = ExecutionRecord {
             instance: request.instance.clone(),
@@ -243,11 +245,13 @@ fn start_outcome(outcome: Option<Outcome>) -> Result<StartOutcome, ClientError> 
 }
 
 /// What the store decided, for the caller.
-pub(crate) fn answer(outcome: StartOutcome) -> StartAnswer {
-    match outcome {
+pub(crate) fn answer(outcome: StartOutcome) -> Result<StartAnswer, ClientError> {
+    Ok(match outcome {
         StartOutcome::Started { holder, .. } => StartAnswer::Started(holder),
+        StartOutcome::Queued(queued) => StartAnswer::Queued(queued),
+        StartOutcome::QueueFull(instance) => return Err(ClientError::QueueFull(instance)),
         StartOutcome::Existing(holder) => StartAnswer::Existing(holder),
         StartOutcome::AlreadyExists(holder) => StartAnswer::AlreadyExists(holder),
         StartOutcome::Changed(holder) => StartAnswer::Changed(holder),
-    }
+    })
 }

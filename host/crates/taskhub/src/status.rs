@@ -34,6 +34,8 @@ pub struct OrchestrationStatus {
     pub created: Timestamp,
     /// When its last turn was.
     pub last_updated: Timestamp,
+    /// How many starts wait for its end.
+    pub queued: u32,
     /// As its starter gave them.
     pub details: StartDetails,
     /// The instance whose sub-orchestration it is.
@@ -60,6 +62,15 @@ pub struct StatusOptions {
     pub show_history: bool,
     /// A kept earlier execution or generation instead of the present one.
     pub execution: Option<ExecutionId>,
+}
+
+impl OrchestrationStatus {
+    /// Whether it differs from an earlier one in what [`crate::OrchestrationClient::wait_for_change`] waits for.
+    #[must_use]
+    pub fn has_changed(&self, seen: &Self) -> bool {
+        (self.runtime_status, self.generation, &self.custom_status)
+            != (seen.runtime_status, seen.generation, &seen.custom_status)
+    }
 }
 
 /// One page of instances.

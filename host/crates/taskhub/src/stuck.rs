@@ -2,7 +2,10 @@
 
 use durance_durable::{InstanceId, Timestamp};
 use parking_lot::Mutex;
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 /// Between the first tries of a turn that the host could not run.
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
@@ -67,6 +70,11 @@ impl StuckInstances {
     /// The run that was stuck is over, or another one has its id.
     pub(crate) fn over(&self, instance: &InstanceId) {
         self.0.lock().remove(instance);
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> BTreeSet<InstanceId> {
+        self.0.lock().keys().cloned().collect()
     }
 
     /// Why an instance is stuck, if it is.

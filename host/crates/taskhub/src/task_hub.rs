@@ -95,6 +95,11 @@ impl TaskHub {
         self.engine.committer.is_at_work()
     }
 
+    /// Tells those who wait for instances how far these are now: before [`TaskHub::close`], so that they do not delay it.
+    pub fn begin_draining(&self) {
+        self.engine.begin_draining();
+    }
+
     /// Begins nothing new, lets what is under way come to its end for at most `drain`, and commits it. What is left
     /// over goes on after the next start.
     pub async fn close(mut self, drain: Duration) {
@@ -181,6 +186,9 @@ impl Engine {
                 }
             }
             Due::Signal(entity, _) => self.wake_entity(entity),
+            Due::Start(early) => {
+                early.mail.into_iter().for_each(|delivery| self.deliver(&early.instance, delivery));
+            }
             Due::Timer(timer) => {
                 // Not stored: the timer is, until the turn that takes this is committed.
                 let delivery = Delivery {

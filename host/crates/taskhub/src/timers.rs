@@ -1,7 +1,7 @@
 //! What is due later: durable timers, and activities that are to be tried again.
 
-use crate::activities::ActivityRun;
-use durance_durable::{EntityId, ExecutionId, TaskId, Timestamp};
+use crate::{activities::ActivityRun, partition::Delivery};
+use durance_durable::{EntityId, ExecutionId, InstanceId, TaskId, Timestamp};
 use durance_store::OpenTimer;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +16,17 @@ pub(crate) enum Due {
     Retry(Box<ActivityRun>),
     /// A signal of the entity may be taken from this time on.
     Signal(EntityId, Timestamp),
+    /// Begin a run that was scheduled for later.
+    Start(EarlyMail),
+}
+
+/// What came for a run before the time that it is to begin at.
+#[derive(Debug, Clone)]
+pub(crate) struct EarlyMail {
+    pub(crate) instance: InstanceId,
+    pub(crate) execution: ExecutionId,
+    pub(crate) start: Timestamp,
+    pub(crate) mail: Vec<Delivery>,
 }
 
 /// Whose a due time is. Each has one at most.
@@ -23,6 +34,7 @@ pub(crate) enum Due {
 enum Owner {
     Task(ExecutionId, TaskId),
     Entity(EntityId),
+    Start(ExecutionId),
 }
 
 impl Due {
@@ -33,6 +45,7 @@ impl Due {
                 (run.open.due.unwrap_or_default(), Owner::Task(run.open.execution, run.open.call.task))
             }
             Self::Signal(entity, due) => (*due, Owner::Entity(entity.clone())),
+            Self::Start(early) => (early.start, Owner::Start(early.execution)),
         }
     }
 }
@@ -50,15 +63,18 @@ struct Agenda {
     by_time: BTreeMap<(Timestamp, Owner), Due>,
     by_execution: HashMap<ExecutionId, BTreeMap<TaskId, Timestamp>>,
     by_entity: HashMap<EntityId, Timestamp>,
+    by_start: HashMap<ExecutionId, Timestamp>,
 }
 
 impl Timers {
     /// Notes something for later.
-    pub(crate) fn add(&self, due: Due) {
+    pub(crate) fn add(&self, mut due: Due) {
         let key = due.key();
         let mut agenda = self.agenda.lock();
-        // One that was noted before for another time is replaced.
-        agenda.remove(&key.1);
+        // One that was noted before for another time is replaced; mail is added to.
+        if let (Some(Due::Start(before)), Due::Start(early)) = (agenda.remove(&key.1), &mut due) {
+            early.mail.splice(..0, before.mail);
+        }
         let is_first = agenda.by_time.first_key_value().is_none_or(|(first, _)| key < *first);
         match key.1.clone() {
             Owner::Task(execution, task) => {
@@ -66,6 +82,9 @@ impl Timers {
             }
             Owner::Entity(entity) => {
                 agenda.by_entity.insert(entity, key.0);
+            }
+            Owner::Start(execution) => {
+                agenda.by_start.insert(execution, key.0);
             }
         }
         agenda.by_time.insert(key, due);
@@ -83,6 +102,7 @@ impl Timers {
     /// Forgets all of an execution that is over.
     pub(crate) fn remove_all(&self, execution: ExecutionId) {
         let mut agenda = self.agenda.lock();
+        agenda.remove(&Owner::Start(execution));
         for (task, time) in agenda.by_execution.remove(&execution).unwrap_or_default() {
             agenda.by_time.remove(&(time, Owner::Task(execution, task)));
         }
@@ -107,6 +127,7 @@ impl Agenda {
     fn remove(&mut self, owner: &Owner) -> Option<Due> {
         let time = match owner {
             Owner::Entity(entity) => self.by_entity.remove(entity)?,
+            Owner::Start(execution) => self.by_start.remove(execution)?,
             Owner::Task(execution, task) => {
                 let tasks = self.by_execution.get_mut(execution)?;
                 let time = tasks.remove(task)?;

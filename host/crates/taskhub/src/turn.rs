@@ -5,10 +5,11 @@ use crate::{
     effects::Committed,
     engine::{Engine, Pause},
     partition::{Delivery, Hot},
+    timers::{Due, EarlyMail},
 };
 use durance_durable::{
-    BeginTurn, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, MessageTarget, Outcome, RuntimeState,
-    StartDetails, TaskFailureDetails, Timestamp, TurnCommit,
+    BeginTurn, ExecutionId, HistoryEvent, IfExists, InstanceId, InstanceRecord, Json, MessageTarget, Outcome,
+    RuntimeState, StartDetails, TaskFailureDetails, Timestamp, TurnCommit,
 };
 use durance_store::{Operation, Outcome as StoreOutcome, StartRequest, StoreError, TurnOutcome, TurnWrite};
 use futures_util::FutureExt;
@@ -27,6 +28,18 @@ enum TurnEnd {
     Stale,
     /// Nothing can be committed any more.
     Closed,
+}
+
+/// What an instance is when its turn comes.
+enum Current {
+    Hot(Box<Hot>),
+    /// Gone or over.
+    Over,
+    /// It is not to begin before its time.
+    Early {
+        execution: ExecutionId,
+        start: Timestamp,
+    },
 }
 
 /// Runs an instance until nothing waits for it, then parks it.
@@ -80,9 +93,14 @@ impl Engine {
 
     async fn turn(self: &Arc<Self>, instance: &InstanceId, hot: Option<Hot>, mail: &[Delivery]) -> TurnEnd {
         let hot = match self.current(instance, hot, mail) {
-            Ok(Some(hot)) => hot,
-            // Gone or over: what came for it is void.
-            Ok(None) => return TurnEnd::Done(None),
+            Ok(Current::Hot(hot)) => *hot,
+            // What came for it is void.
+            Ok(Current::Over) => return TurnEnd::Done(None),
+            Ok(Current::Early { execution, start }) => {
+                let (instance, mail) = (instance.clone(), mail.to_vec());
+                self.timers.add(Due::Start(EarlyMail { instance, execution, start, mail }));
+                return TurnEnd::Done(None);
+            }
             Err(why) => return TurnEnd::Postponed(why),
         };
         let (events, taken) = sort_mail(&hot.state.lock(), mail);
@@ -114,21 +132,16 @@ impl Engine {
     }
 
     /// The hot instance that the mail is for: the given one, unless its life is over.
-    fn current(
-        &self,
-        instance: &InstanceId,
-        hot: Option<Hot>,
-        mail: &[Delivery],
-    ) -> Result<Option<Hot>, String> {
+    fn current(&self, instance: &InstanceId, hot: Option<Hot>, mail: &[Delivery]) -> Result<Current, String> {
         if let Some(hot) = hot {
             // Mail for another life may come from an older one, late: only the store knows which one is alive.
             let is_for_another_life = mail.iter().any(|delivery| is_for_another_life(&hot, delivery));
             if !is_for_another_life || self.is_alive(instance, &hot).map_err(|error| error.to_string())? {
-                return Ok(Some(hot));
+                return Ok(Current::Hot(Box::new(hot)));
             }
             self.forget(instance, hot.execution);
         }
-        self.load(instance).map_err(|error| error.to_string())
+        self.load(instance, mail).map_err(|error| error.to_string())
     }
 
     fn is_alive(&self, instance: &InstanceId, hot: &Hot) -> Result<bool, StoreError> {
@@ -136,17 +149,24 @@ impl Engine {
         Ok(record.is_some_and(|record| record.execution == hot.execution && !record.status.is_finished()))
     }
 
-    fn load(&self, instance: &InstanceId) -> Result<Option<Hot>, Box<dyn std::error::Error + Send + Sync>> {
+    fn load(
+        &self,
+        instance: &InstanceId,
+        mail: &[Delivery],
+    ) -> Result<Current, Box<dyn std::error::Error + Send + Sync>> {
         let Some(record) =
             self.store.instance(instance)?.record.filter(|record| !record.status.is_finished())
         else {
-            return Ok(None);
+            return Ok(Current::Over);
         };
+        if let Some(start) = early_start(&record, mail, self.clock.now()) {
+            return Ok(Current::Early { execution: record.execution, start });
+        }
         let Some(begun_with) = self.store.execution(record.execution)? else {
             return Err(format!("execution {} has no record", record.execution).into());
         };
         let history = self.store.history(record.execution)?;
-        Ok(Some(self.hot(&record, begun_with, history)?))
+        Ok(Current::Hot(Box::new(self.hot(&record, begun_with, history)?)))
     }
 
     /// The commit with the starts of the orchestrations that it asks for.
@@ -207,6 +227,16 @@ impl Engine {
             now,
         })
     }
+}
+
+/// The time before which a run does not begin, if that is still to come and nothing in its mail ends it.
+fn early_start(record: &InstanceRecord, mail: &[Delivery], now: Timestamp) -> Option<Timestamp> {
+    let start = record.details.scheduled_start.filter(|start| record.event_count == 0 && *start > now)?;
+    let ends = |delivery: &Delivery| {
+        matches!(delivery.event, HistoryEvent::ExecutionTerminated { .. })
+            && delivery.target == MessageTarget::Generation(record.generation)
+    };
+    (!mail.iter().any(ends)).then_some(start)
 }
 
 /// What the run's progress means for the turn. A fault of the rules is the reason for whatever the guest did then.

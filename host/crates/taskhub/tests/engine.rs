@@ -10,6 +10,8 @@ mod client_operations;
 mod entities;
 #[path = "engine/faults.rs"]
 mod faults;
+#[path = "engine/later.rs"]
+mod later;
 #[path = "engine/limits.rs"]
 mod limits;
 #[path = "engine/others.rs"]

@@ -112,6 +112,7 @@ fn new_state(name: &str, module: ModuleHash) -> SharedState {
         output: None,
         failure: None,
         details: StartDetails::default(),
+        queued: 0,
     };
     let record = ExecutionRecord {
         instance: InstanceId::from_uuid(execution.0),

@@ -17,6 +17,7 @@ mod imports {
             "durance:functions/orchestration-client.purge": async | trappable,
             "durance:functions/orchestration-client.signal-entity": async | trappable,
             "durance:functions/orchestration-client.start-and-raise": async | trappable,
+            "durance:functions/orchestration-client.drop-queue": async | trappable,
             "durance:functions/orchestration-client.rewind": async | trappable,
             "durance:functions/orchestration-client.restart": async | trappable,
             "durance:functions/orchestration-client.purge-instances": async | trappable,

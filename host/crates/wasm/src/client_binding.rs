@@ -76,7 +76,7 @@ impl CallState {
             details: StartDetails {
                 tags: tags(options.tags),
                 version: options.version.map(Into::into),
-                scheduled_start: None,
+                scheduled_start: options.start_at.map(Timestamp::from_nanos),
             },
         };
         Ok((client, input, options))
@@ -107,6 +107,7 @@ impl CallState {
             descending: query.descending,
             after: query.continuation_token.as_deref().map(position).transpose()?,
             page_size: page_size(query.page_size)?,
+            among: None,
         };
         let options = StatusOptions { show_input: query.show_input, ..StatusOptions::default() };
         let page = self.client()?.list_instances(&list, options).map_err(client_error)?;
@@ -245,6 +246,15 @@ impl wit::Host for CallState {
             client.resume(&instance, &reason).await.map_err(client_error)
         };
         Ok(sent.await)
+    }
+
+    async fn drop_queue(&mut self, id: String, key: Option<String>) -> Trappable<Answer<u32>> {
+        let target = self.target(&id, key);
+        let dropped = async {
+            let (client, instance) = target?;
+            client.drop_queue(&instance).await.map_err(client_error)
+        };
+        Ok(dropped.await)
     }
 
     async fn rewind(&mut self, id: String, reason: String, key: Option<String>) -> Trappable<Answer<()>> {

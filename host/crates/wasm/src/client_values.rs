@@ -59,12 +59,18 @@ pub(crate) fn if_exists(policy: wit::IfExists) -> IfExists {
         wit::IfExists::UseExisting => IfExists::UseExisting,
         wit::IfExists::UseExistingIfLive => IfExists::UseExistingIfLive,
         wit::IfExists::TerminateAndReplace => IfExists::TerminateAndReplace,
+        wit::IfExists::Queue => IfExists::Queue,
     }
 }
 
 pub(crate) fn start_outcome(answer: StartAnswer) -> wit::StartOutcome {
     match answer {
         StartAnswer::Started(run) => wit::StartOutcome::Started(holder(run)),
+        StartAnswer::Queued(queued) => wit::StartOutcome::Queued(wit::QueuedStart {
+            execution_id: queued.execution.to_string(),
+            position: queued.position,
+            holder: holder(queued.holder),
+        }),
         StartAnswer::Existing(run) => wit::StartOutcome::Existing(holder(run)),
         StartAnswer::AlreadyExists(run) => wit::StartOutcome::AlreadyExists(holder(run)),
         StartAnswer::Changed(run) => wit::StartOutcome::Changed(run.map(holder)),
@@ -126,6 +132,8 @@ pub(crate) fn status_for_guest(
         failure: status.failure.map(failure_for_guest),
         created_time: status.created.as_nanos(),
         last_updated_time: status.last_updated.as_nanos(),
+        queued: status.queued,
+        scheduled_start_time: status.details.scheduled_start.map(Timestamp::as_nanos),
         tags: status.details.tags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         version: status.details.version.as_deref().map(str::to_owned),
         parent_instance_id: status.parent.map(|parent| parent.to_string()),

@@ -54,6 +54,7 @@ fn start(
     let (outcome, holder) = match outcome {
         StartOutcome::Started(holder) => ("started", Some(holder)),
         StartOutcome::Existing(holder) => ("existing", Some(holder)),
+        StartOutcome::Queued(queued) => ("queued", Some(queued.holder)),
         StartOutcome::AlreadyExists(holder) => ("alreadyExists", Some(holder)),
         StartOutcome::Changed(holder) => ("changed", holder),
     };

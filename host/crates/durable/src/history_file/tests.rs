@@ -113,6 +113,7 @@ fn history() -> ExecutionHistory {
                 version: Some("2".into()),
                 scheduled_start: Some(TIME),
             },
+            queued: 3,
         },
         begun_with: ExecutionRecord {
             instance: InstanceId::new("a b").unwrap(),
@@ -151,7 +152,7 @@ fn every_name_is_that_of_the_format() {
         "details": {
             "tags": { "team": "red" }, "version": "2", "scheduledStart": 1_795_393_639_960_404_811_u64,
         },
-        "instanceId": "a b", "started": 1_795_393_639_960_404_811_u64,
+        "queued": 3, "instanceId": "a b", "started": 1_795_393_639_960_404_811_u64,
         "input": "[1]", "carryover": [{ "eventType": "EventRaised", "name": "early", "input": "null" }],
         "retention": { "completed": { "secs": 60, "nanos": 0 }, "failed": null, "terminated": null },
         "parent": {

@@ -33,6 +33,7 @@ fn state(history: Vec<Turn>) -> RuntimeState {
         output: None,
         failure: None,
         details: StartDetails::default(),
+        queued: 0,
     };
     let begun_with = ExecutionRecord {
         instance: InstanceId::new("job").unwrap(),

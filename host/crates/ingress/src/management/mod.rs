@@ -3,6 +3,7 @@
 //! Paths, fields and status codes are the model's. It is strict where the model guesses: an unknown query parameter or
 //! value is an error, and nothing is deleted that is not over.
 
+mod changes;
 mod entities;
 mod operation;
 mod read;
@@ -27,6 +28,7 @@ use operation::{Command, InstanceOperation, Operation};
 use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Answers requests to the management API.
 #[derive(Debug)]
@@ -34,9 +36,16 @@ pub(crate) struct ManagementApi {
     pub(crate) client: OrchestrationClient,
     pub(crate) links: Arc<SignedLinks>,
     pub(crate) body_limits: BodyLimits,
+    /// A place for each stream of changes.
+    change_streams: Arc<Semaphore>,
 }
 
 impl ManagementApi {
+    pub(crate) fn new(client: OrchestrationClient, links: Arc<SignedLinks>, body_limits: BodyLimits) -> Self {
+        let change_streams = Arc::new(Semaphore::new(changes::CHANGE_STREAMS_MAX));
+        Self { client, links, body_limits, change_streams }
+    }
+
     /// The answer to a request; `path` begins after that of the API.
     pub(crate) async fn answer(
         &self,
@@ -73,6 +82,7 @@ impl ManagementApi {
                 self.client_for(&request.parts.headers)?.raise_event(&instance, &event, data).await?;
                 Ok(response::empty(StatusCode::ACCEPTED))
             }
+            Operation::Instance(instance, InstanceOperation::Changes) => self.changes(&query, instance),
             Operation::Instance(instance, InstanceOperation::History) => self.history(&query, &instance),
             Operation::Instance(instance, InstanceOperation::Status) => {
                 self.status(request, &query, &instance).await
@@ -192,6 +202,10 @@ async fn command_on(
         Command::Suspend => client.suspend(instance, reason).await?,
         Command::Resume => client.resume(instance, reason).await?,
         Command::Rewind => client.rewind(instance, reason).await?,
+        Command::DropQueue => {
+            let count = client.drop_queue(instance).await?;
+            return Ok(response::json(StatusCode::OK, &json!({ "startsDropped": count })));
+        }
         Command::Purge => {
             let count = match query.flag("recursive", false)? {
                 true => client.purge_tree(instance).await?,

@@ -37,6 +37,8 @@ pub(crate) enum Operation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum InstanceOperation {
     Status,
+    /// A stream of statuses.
+    Changes,
     History,
     RaiseEvent(String),
     Restart,
@@ -51,6 +53,7 @@ pub(crate) enum Command {
     Suspend,
     Resume,
     Rewind,
+    DropQueue,
 }
 
 impl Operation {
@@ -123,6 +126,18 @@ impl Operation {
                     _ => Err(Problem::wrong_method(path, "GET, HEAD")),
                 };
             }
+            ("changes", None) => {
+                return match *method {
+                    Method::GET => on(InstanceOperation::Changes),
+                    _ => Err(Problem::wrong_method(path, "GET")),
+                };
+            }
+            ("queue", None) => {
+                return match *method {
+                    Method::DELETE => on(InstanceOperation::Command(Command::DropQueue)),
+                    _ => Err(Problem::wrong_method(path, "DELETE")),
+                };
+            }
             ("raiseevent", Some(event)) => on(InstanceOperation::RaiseEvent(event.to_string())),
             ("terminate", None) => on(InstanceOperation::Command(Command::Terminate)),
             ("suspend", None) => on(InstanceOperation::Command(Command::Suspend)),
@@ -154,10 +169,10 @@ impl Operation {
         let own: &[&str] = match self {
             Self::Entities(operation) => operation.parameters(),
             Self::Start { .. } => {
-                &["timeout", "pollingInterval", "ifExists", "retentionSeconds", "tag", "version"]
+                &["timeout", "pollingInterval", "ifExists", "retentionSeconds", "startAt", "tag", "version"]
             }
             Self::StartAndRaise { .. } => {
-                &["timeout", "pollingInterval", "retentionSeconds", "tag", "version"]
+                &["timeout", "pollingInterval", "retentionSeconds", "startAt", "tag", "version"]
             }
             Self::Counts => &[],
             Self::PurgeMany => &["createdTimeFrom", "createdTimeTo", "runtimeStatus", "dryRun"],
@@ -175,6 +190,7 @@ impl Operation {
                 "tag",
                 "parentInstanceId",
                 "customStatus",
+                "stuck",
                 "sort",
                 "order",
                 "showInput",
@@ -189,7 +205,11 @@ impl Operation {
                 "wait",
             ],
             Self::Instance(_, InstanceOperation::History) => &["executionId"],
-            Self::Instance(_, InstanceOperation::RaiseEvent(_)) => &[],
+            Self::Instance(_, InstanceOperation::Changes) => &["showInput"],
+            Self::Instance(
+                _,
+                InstanceOperation::RaiseEvent(_) | InstanceOperation::Command(Command::DropQueue),
+            ) => &[],
             Self::Instance(_, InstanceOperation::Command(Command::Purge)) => &["recursive"],
             Self::Instance(_, InstanceOperation::Command(Command::Terminate)) => &["reason", "recursive"],
             Self::Instance(_, InstanceOperation::Restart) => {
@@ -245,6 +265,8 @@ mod tests {
             ("GET", "/instances/a%20b/History", Ok(on(InstanceOperation::History))),
             ("HEAD", "/instances/a%20b/history", Ok(on(InstanceOperation::History))),
             ("POST", "/instances/a%20b/history", Err(405)),
+            ("GET", "/instances/a%20b/changes", Ok(on(InstanceOperation::Changes))),
+            ("POST", "/instances/a%20b/changes", Err(405)),
             ("GET", "/instances/a%20b/history/1", Err(404)),
             ("POST", "/instances/a%20b", Err(405)),
             (
@@ -261,6 +283,8 @@ mod tests {
             ("POST", "/instances/a%20b/rewind", Ok(on(InstanceOperation::Command(Command::Rewind)))),
             ("POST", "/instances/a%20b/restart", Ok(on(InstanceOperation::Restart))),
             ("GET", "/instances/a%20b/restart", Err(405)),
+            ("DELETE", "/instances/a%20b/queue", Ok(on(InstanceOperation::Command(Command::DropQueue)))),
+            ("GET", "/instances/a%20b/queue", Err(405)),
             ("POST", "/instances/a%20b/dance", Err(404)),
             ("GET", "/counts", Ok(Operation::Counts)),
             ("POST", "/counts", Err(405)),

@@ -111,6 +111,7 @@ impl ManagementApi {
             descending: query.read("order", "asc or desc", order)?.unwrap_or(false),
             after: continuation(headers, |text| text.parse().ok())?,
             page_size: page_size(query)?,
+            among: query.flag("stuck", false)?.then(|| self.client.stuck_instances()),
         };
         let page =
             self.client.list_instances(&list, StatusOptions { show_input, ..StatusOptions::default() })?;

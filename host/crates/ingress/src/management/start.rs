@@ -12,11 +12,12 @@ use crate::{
     response::{self, HttpResponse},
 };
 use durance_durable::{IfExists, InstanceId, Json, RuntimeStatus, StartDetails};
-use durance_taskhub::{Holder, OrchestrationStatus, RaisedEvent, StartAnswer, StartOptions};
+use durance_taskhub::{Holder, OrchestrationStatus, QueuedStart, RaisedEvent, StartAnswer, StartOptions};
 use http::{
     HeaderValue, StatusCode,
     header::{LOCATION, RETRY_AFTER},
 };
+use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Source: `CreateCheckStatusResponse` of the model. Unit: seconds.
@@ -52,7 +53,11 @@ impl ManagementApi {
             if_exists: if_exists(query)?,
             token: None,
             retention: query.read("retentionSeconds", "a number of seconds", retention)?,
-            details: StartDetails { tags: tags(query)?, version: version(query)?, scheduled_start: None },
+            details: StartDetails {
+                tags: tags(query)?,
+                version: version(query)?,
+                scheduled_start: query.time("startAt")?,
+            },
         };
         let client = self.client_for(&request.parts.headers)?;
         let started = match start.event {
@@ -75,6 +80,7 @@ impl ManagementApi {
         let links = |holder: &Holder| self.links.payload(&request.origin(), &holder.instance);
         let holder = match started {
             StartAnswer::Started(holder) | StartAnswer::Existing(holder) => holder,
+            StartAnswer::Queued(queued) => return Ok(waits(&links(&queued.holder), &queued)),
             StartAnswer::AlreadyExists(holder) | StartAnswer::Changed(Some(holder)) => {
                 return Err(Problem::already_exists(&holder, &links(&holder)));
             }
@@ -91,7 +97,25 @@ impl ManagementApi {
 }
 
 fn accepted(links: &ManagementPayload) -> HttpResponse {
-    let mut response = response::json(StatusCode::ACCEPTED, links);
+    accepted_with(links, links)
+}
+
+/// The answer to a start that waits for the end of another run: besides the links, which run it will be, and its place.
+fn waits(links: &ManagementPayload, queued: &QueuedStart) -> HttpResponse {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Waits<'l> {
+        #[serde(flatten)]
+        links: &'l ManagementPayload,
+        execution_id: String,
+        queue_position: u32,
+    }
+    let (execution_id, queue_position) = (queued.execution.to_string(), queued.position);
+    accepted_with(links, &Waits { links, execution_id, queue_position })
+}
+
+fn accepted_with(links: &ManagementPayload, body: &impl Serialize) -> HttpResponse {
+    let mut response = response::json(StatusCode::ACCEPTED, body);
     set(response.headers_mut(), LOCATION, links.status_query_get_uri.clone());
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_START));
     response

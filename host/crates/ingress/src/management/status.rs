@@ -36,6 +36,11 @@ pub(crate) struct StatusJson<'s> {
     generation: u64,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: &'s BTreeMap<Arc<str>, Arc<str>>,
+    /// Starts that wait for its end.
+    #[serde(skip_serializing_if = "is_zero")]
+    queued: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_start_time: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<&'s str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +51,11 @@ pub(crate) struct StatusJson<'s> {
     failure: Option<&'s TaskFailureDetails>,
     #[serde(skip_serializing_if = "Option::is_none")]
     history_events: Option<Vec<Value>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands fields over by reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Why an instance cannot go on.
@@ -100,6 +110,8 @@ impl<'s> StatusJson<'s> {
             generation: status.generation,
             stuck: status.stuck.as_ref().map(StuckJson::from),
             tags: &status.details.tags,
+            queued: status.queued,
+            scheduled_start_time: status.details.scheduled_start.map(precise),
             version: status.details.version.as_deref(),
             parent_instance_id: status.parent.as_ref().map(InstanceId::as_str),
             failure: status.failure.as_ref(),
@@ -151,6 +163,7 @@ mod tests {
             stuck: None,
             created: Timestamp::from_nanos(1_767_323_045_999_999_999),
             last_updated: Timestamp::from_nanos(u64::MAX),
+            queued: 0,
             details: StartDetails::default(),
             parent: None,
             history: None,

@@ -34,7 +34,7 @@ impl Fixture {
         let clock = Arc::new(ManualClock::at_seconds(1_000));
         let links = SignedLinks::new(&ring, "MyHub", LINK_LIFETIME, Arc::clone(&clock) as Arc<dyn Clock>);
         let body_limits = BodyLimits { bytes_max: 1_000, timeout: Duration::from_secs(10) };
-        let api = ManagementApi { client: hub.client(), links: Arc::new(links), body_limits };
+        let api = ManagementApi::new(hub.client(), Arc::new(links), body_limits);
         Self {
             api,
             access: Access::new(ring, requirement, Ipv4Addr::LOCALHOST.into()),

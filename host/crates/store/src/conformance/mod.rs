@@ -10,6 +10,7 @@ pub mod leases;
 pub mod list;
 pub mod locks;
 pub mod purge;
+pub mod queue;
 pub mod retention;
 pub mod rewind;
 pub mod schedule;
@@ -113,6 +114,11 @@ macro_rules! conformance_tests {
                 replaced_run_is_deleted_alone,
                 time_is_kept_over_continue_as_new,
                 many_runs_are_deleted_in_batches,
+            ]);
+            $crate::conformance_tests!(@theme $make, queue: [
+                queued_starts_begin_in_order_each_when_the_one_before_is_over,
+                replacing_start_goes_before_those_that_wait,
+                queue_is_dropped_and_ends_where_too_many_wait,
             ]);
             $crate::conformance_tests!(@theme $make, rewind: [
                 rewound_run_is_live_and_waits_for_what_failed,

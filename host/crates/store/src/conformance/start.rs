@@ -1,7 +1,7 @@
 //! Starts: who gets an id.
 
 use super::{Driver, at, call, execution, id, start_request, timer};
-use crate::{Holder, Operation, Outcome, StartOutcome, StartRequest, TaskHubStore};
+use crate::{Holder, Operation, Outcome, QueuedStart, StartOutcome, StartRequest, TaskHubStore};
 use durance_durable::{HistoryEvent, IfExists, Json, MessageTarget, RuntimeStatus, Token};
 
 /// What a policy makes of an existing instance.
@@ -10,6 +10,7 @@ enum Decision {
     Started,
     Existing,
     AlreadyExists,
+    Queued,
 }
 
 fn decision(outcome: &StartOutcome) -> Decision {
@@ -17,6 +18,7 @@ fn decision(outcome: &StartOutcome) -> Decision {
         StartOutcome::Started { .. } => Decision::Started,
         StartOutcome::Existing(_) => Decision::Existing,
         StartOutcome::AlreadyExists(_) => Decision::AlreadyExists,
+        StartOutcome::Queued(_) => Decision::Queued,
         other => unreachable!("a start without token and key was answered {other:?}"),
     }
 }
@@ -26,7 +28,7 @@ fn with_policy(instance: &str, number: u128, if_exists: IfExists) -> StartReques
 }
 
 pub fn every_policy_decides_as_its_table_says(store: &dyn TaskHubStore) {
-    use Decision::{AlreadyExists, Existing, Started};
+    use Decision::{AlreadyExists, Existing, Queued, Started};
     let driver = Driver::new(store);
     let table = [
         (IfExists::Reject, AlreadyExists, AlreadyExists),
@@ -34,6 +36,7 @@ pub fn every_policy_decides_as_its_table_says(store: &dyn TaskHubStore) {
         (IfExists::UseExisting, Existing, Existing),
         (IfExists::UseExistingIfLive, Existing, Started),
         (IfExists::TerminateAndReplace, Started, Started),
+        (IfExists::Queue, Queued, Started),
     ];
     for (number, (policy, live, finished)) in (1..).step_by(10).zip(table) {
         for (suffix, expected) in
@@ -64,7 +67,9 @@ pub fn every_policy_decides_as_its_table_says(store: &dyn TaskHubStore) {
                     );
                     holder
                 }
-                StartOutcome::Existing(holder) | StartOutcome::AlreadyExists(holder) => holder,
+                StartOutcome::Existing(holder)
+                | StartOutcome::AlreadyExists(holder)
+                | StartOutcome::Queued(QueuedStart { holder, .. }) => holder,
                 other => unreachable!("{other:?}"),
             };
             let record = driver.record(&instance);

@@ -1,8 +1,8 @@
 //! Opening a hub, and deciding the operations of a commit.
 
 use super::{
-    Key, Rows, Table, Transaction, WriteBatch, codec, entities, keys, once, purge, retry, rewind, schedule,
-    send, start,
+    Key, Rows, Table, Transaction, WriteBatch, codec, entities, keys, once, purge, queue, retry, rewind,
+    schedule, send, start,
     stored::{Counters, Opening, Tombstone},
     sweep,
     transaction::read,
@@ -66,6 +66,7 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> 
         Operation::Send(event) => Outcome::Send(send::apply(transaction, event)?),
         Operation::Retry(task) => Outcome::Retry { applied: retry::apply(transaction, &task)? },
         Operation::Purge(instance) => Outcome::Purge(purge::apply(transaction, &instance)?),
+        Operation::DropQueue(instance) => Outcome::DropQueue(queue::drop_all(transaction, &instance)?),
         Operation::Schedule(write) => Outcome::Schedule(schedule::apply(transaction, write)?),
         Operation::SignalEntity(signal) => {
             transaction.signal(signal);
@@ -91,7 +92,7 @@ fn check_driven(
         Operation::Turn(write) => write.commit.instance.partition(count),
         Operation::Send(event) => event.instance.partition(count),
         Operation::Retry(task) => task.instance.partition(count),
-        Operation::Purge(instance) => instance.partition(count),
+        Operation::Purge(instance) | Operation::DropQueue(instance) => instance.partition(count),
         Operation::Rewind(request) => request.instance.partition(count),
         Operation::Schedule(write) => write.id.partition(count),
         Operation::SignalEntity(signal) => signal.entity.partition(count),

@@ -114,6 +114,15 @@ pub(super) fn critical_section(execution: ExecutionId) -> Key {
     Key::new(Table::CriticalSections, &[execution.0.as_bytes()])
 }
 
+/// The beginning of the keys of the starts that wait for the end of an instance.
+pub(super) fn queue(id: &InstanceId) -> Key {
+    Key::new(Table::Queue, &[id.as_str().as_bytes(), &[END_OF_ID]])
+}
+
+pub(super) fn queued(id: &InstanceId, sequence: u64) -> Key {
+    Key::new(Table::Queue, &[&queue(id).bytes, &sequence.to_be_bytes()])
+}
+
 /// The beginning of the keys of an instance's sub-orchestrations.
 pub(super) fn children(parent: &InstanceId) -> Key {
     Key::new(Table::Children, &[parent.as_str().as_bytes(), &[END_OF_ID]])

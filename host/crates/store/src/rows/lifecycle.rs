@@ -21,6 +21,16 @@ pub(super) const SEQUENCE_OF_START: u64 = 0;
 /// The type of failure that a parent sees of a child that somebody ended.
 const TERMINATED: &str = "Terminated";
 
+/// What a new run takes over from the id's last one.
+pub(super) struct Succession {
+    /// The new run's number.
+    pub(super) generation: u64,
+    /// As what the last run is listed, if there is one in place.
+    pub(super) replaced: Option<Listed>,
+    /// How many starts wait for the new run's end.
+    pub(super) queued: u32,
+}
+
 impl Transaction<'_> {
     pub(super) fn record(&self, id: &InstanceId) -> Result<Option<InstanceRecord>, StoreError> {
         self.get(&keys::instance(id))
@@ -36,12 +46,8 @@ impl Transaction<'_> {
     }
 
     /// Writes a new run, pending, in place of whatever holds the id. The message begins it.
-    pub(super) fn begin_run(
-        &mut self,
-        request: StartRequest,
-        generation: u64,
-        replaced: Option<Listed>,
-    ) -> (Holder, Message) {
+    pub(super) fn begin_run(&mut self, request: StartRequest, place: Succession) -> (Holder, Message) {
+        let Succession { generation, replaced, queued } = place;
         let StartRequest {
             instance, name, input, module, execution, parent, retention, details, now, ..
         } = request;
@@ -59,6 +65,7 @@ impl Transaction<'_> {
             output: None,
             failure: None,
             details,
+            queued,
         };
         self.put_record(&instance, replaced, &record);
         if let Some(parent) = &parent {

@@ -3,7 +3,10 @@
 use super::{Direction, Key, Reader, Table, codec, keys, transaction::read};
 use crate::{ListPage, ListPosition, ListQuery, SortBy, StoreError, TaskHubView};
 use durance_durable::{InstanceId, InstanceRecord, Timestamp};
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
 /// An instance and its place.
 type Listed = (ListPosition, InstanceRecord);
@@ -12,26 +15,39 @@ impl Reader<'_> {
     pub(super) fn page(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         let size = query.page_size.max(1);
         // One more than the page: whether there is a next one.
-        let mut found = match (query.sort, &query.parent) {
-            (SortBy::Id, None) => self.by_id(query, size + 1)?,
-            (SortBy::Created, None) => self.by_creation(query, size + 1)?,
-            (_, Some(parent)) => {
-                let children = self.children(parent)?;
-                let mut best = Best::new(query, size + 1);
-                for id in children {
-                    if let Some(record) = read(&*self.0, &keys::instance(&id))? {
-                        best.offer(&id, record);
-                    }
-                }
-                best.into_sorted()
-            }
-            (SortBy::Updated, None) => self.by_update(query, size + 1)?,
+        let mut found = match (self.candidates(query)?, query.sort) {
+            (Some(candidates), _) => self.best_of(&candidates, query, size + 1)?,
+            (None, SortBy::Id) => self.by_id(query, size + 1)?,
+            (None, SortBy::Created) => self.by_creation(query, size + 1)?,
+            (None, SortBy::Updated) => self.by_update(query, size + 1)?,
         };
         let has_more = found.len() > size;
         found.truncate(size);
         let after = found.last().filter(|_| has_more).map(|(position, _)| position.clone());
         let instances = found.into_iter().map(|(position, record)| (position.instance, record)).collect();
         Ok(ListPage { instances, after })
+    }
+
+    /// The instances that alone can be listed, if there are so few; none: all can.
+    fn candidates(&self, query: &ListQuery) -> Result<Option<BTreeSet<InstanceId>>, StoreError> {
+        let Some(parent) = &query.parent else { return Ok(query.among.clone()) };
+        let is_among = |id: &InstanceId| query.among.as_ref().is_none_or(|among| among.contains(id));
+        Ok(Some(self.children(parent)?.into_iter().filter(is_among).collect()))
+    }
+
+    fn best_of(
+        &self,
+        candidates: &BTreeSet<InstanceId>,
+        query: &ListQuery,
+        limit: usize,
+    ) -> Result<Vec<Listed>, StoreError> {
+        let mut best = Best::new(query, limit);
+        for id in candidates {
+            if let Some(record) = read(&*self.0, &keys::instance(id))? {
+                best.offer(id, record);
+            }
+        }
+        Ok(best.into_sorted())
     }
 
     fn by_id(&self, query: &ListQuery, limit: usize) -> Result<Vec<Listed>, StoreError> {

@@ -13,6 +13,7 @@ mod lifecycle;
 mod list;
 mod once;
 mod purge;
+mod queue;
 mod read;
 mod retry;
 mod rewind;
@@ -75,6 +76,8 @@ pub(crate) enum Table {
     Children = 22,
     /// Nothing, by creation time and instance id.
     Created = 23,
+    /// `StartRequest` by instance id and sequence, of starts that wait for the end of the instance.
+    Queue = 24,
 }
 
 impl Table {
@@ -98,6 +101,7 @@ impl Table {
             Self::CriticalSections => "critical sections",
             Self::Children => "children",
             Self::Created => "created",
+            Self::Queue => "queue",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! [`Operation::Schedule`](crate::Operation::Schedule).
 
-use super::{Transaction, keys, start};
+use super::{Transaction, keys, start, transaction::Listed};
 use crate::{
     RunWith, ScheduleChange, ScheduleOutcome, ScheduleWrite, ScheduleWritten, StartOutcome, StartRequest,
     StoreError,
@@ -45,7 +45,14 @@ pub(super) fn apply(
 }
 
 fn written(record: ScheduleRecord) -> ScheduleWritten {
-    ScheduleWritten { record, runs: Vec::new(), starts: Vec::new(), terminated: Vec::new(), created: false }
+    ScheduleWritten {
+        record,
+        runs: Vec::new(),
+        starts: Vec::new(),
+        messages: Vec::new(),
+        terminated: Vec::new(),
+        created: false,
+    }
 }
 
 fn create(
@@ -138,10 +145,13 @@ impl Ticking<'_, '_> {
             self.note(running.scheduled, RunOutcome::Failed(REPLACED.into()));
         }
         if let Some((instance, mut record)) = self.live_run()? {
+            let before = Some(Listed::of(&record));
             let to_parent = self.transaction.terminate(&instance, &mut record, REPLACED, self.now)?;
             debug_assert!(to_parent.is_none(), "no parent waits for what a schedule started");
-            self.transaction.put(keys::instance(&instance), &record);
-            self.written.terminated.push((instance, record.execution));
+            self.transaction.put_record(&instance, before, &record);
+            let execution = record.execution;
+            self.written.messages.extend(self.transaction.begin_queued(&instance, record, self.now)?);
+            self.written.terminated.push((instance, execution));
         }
         Ok(())
     }

@@ -1,6 +1,11 @@
 //! [`Operation::Start`](crate::Operation::Start).
 
-use super::{Transaction, keys, lifecycle::holder, transaction::Listed};
+use super::{
+    Transaction, keys,
+    lifecycle::{Succession, holder},
+    queue,
+    transaction::Listed,
+};
 use crate::{StartOutcome, StartRequest, StoreError};
 use durance_durable::{InstanceRecord, StartDecision, decide_start};
 
@@ -31,7 +36,8 @@ fn start_unused(
         transaction.count_tombstones(|count| count.saturating_sub(1));
     }
     let last = tombstone.map_or(transaction.opening().generation_floor, |tombstone| tombstone.generation);
-    let (holder, message) = transaction.begin_run(request, last + 1, None);
+    let (holder, message) =
+        transaction.begin_run(request, Succession { generation: last + 1, replaced: None, queued: 0 });
     Ok(StartOutcome::Started { holder, terminated: None, messages: vec![message] })
 }
 
@@ -47,6 +53,7 @@ fn start_over(
     match decide_start(request.if_exists, request.token, existing.token, Some(existing.status)) {
         StartDecision::Changed => return Ok(StartOutcome::Changed(Some(present))),
         StartDecision::UseExisting => return Ok(StartOutcome::Existing(present)),
+        StartDecision::Queue => return Ok(queue::push(transaction, request, existing)),
         StartDecision::AlreadyExists => return Ok(StartOutcome::AlreadyExists(present)),
         StartDecision::TerminateAndReplace => {
             messages.extend(transaction.terminate(
@@ -59,8 +66,11 @@ fn start_over(
         }
         StartDecision::Start | StartDecision::Replace => {}
     }
+    // Those that wait for the id go on waiting.
+    let queued = std::mem::take(&mut existing.queued);
     transaction.retire(&request.instance, &existing)?;
-    let (holder, message) = transaction.begin_run(request, existing.generation + 1, replaced);
+    let place = Succession { generation: existing.generation + 1, replaced, queued };
+    let (holder, message) = transaction.begin_run(request, place);
     messages.push(message);
     Ok(StartOutcome::Started { holder, terminated, messages })
 }

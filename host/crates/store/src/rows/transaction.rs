@@ -178,6 +178,8 @@ impl<'a> Transaction<'a> {
         limit: usize,
     ) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
         let mut found = BTreeMap::new();
+        let is_deleted = |(_, change): &(_, &Change)| matches!(change, Change::Delete);
+        let limit = limit.saturating_add(self.staged.under(prefix).filter(is_deleted).count());
         self.rows.scan(prefix, Direction::Up(&[]), &mut |key, value| {
             found.insert(key.to_vec(), value.to_vec());
             Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })

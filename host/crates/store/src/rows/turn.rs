@@ -28,6 +28,9 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, write: TurnWrite) -> Resu
         None => append(transaction, &commit, &mut record, &mut messages)?,
     }
     transaction.put_record(&commit.instance, before, &record);
+    if record.status.is_finished() {
+        messages.extend(transaction.begin_queued(&commit.instance, record.clone(), commit.turn.time)?);
+    }
     if record.execution == commit.execution && !record.status.is_finished() {
         let target = MessageTarget::Execution(record.execution);
         messages.extend(

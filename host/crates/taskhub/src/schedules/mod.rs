@@ -154,6 +154,7 @@ impl Engine {
             self.stuck.over(instance);
             self.watchers.finished(instance);
         }
+        self.deliver_all(written.messages.iter().cloned());
         for start in &written.starts {
             self.take_effect_of_start(start);
         }

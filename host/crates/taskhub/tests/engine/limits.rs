@@ -13,7 +13,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{Barrier, Semaphore};
 
 const FAN: usize = 10_000;
 
@@ -37,13 +37,6 @@ fn app(order: &Arc<Mutex<Vec<String>>>, permits: &Arc<Semaphore>) -> App {
                 Ok(call.call.input)
             }
         })
-}
-
-/// Lets others run, for a while.
-async fn give_way() {
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
-    }
 }
 
 async fn until(mut is_so: impl FnMut() -> bool) {
@@ -76,13 +69,15 @@ async fn no_more_of_a_function_or_a_key_run_than_its_limit_says() {
     let activity_limits = ActivityLimits { functions: limit("limited"), keys: limit("db") };
     let settings = TaskHubSettings { activity_limits, ..TaskHubSettings::default() };
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    // Each waits for another one: two do run at one time.
+    let pair = Arc::new(Barrier::new(2));
     let counted = {
         let (running, most) = (Arc::clone(&running), Arc::clone(&most));
         move |call: durance_taskhub::ActivityCall| {
-            let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+            let (running, most, pair) = (Arc::clone(&running), Arc::clone(&most), Arc::clone(&pair));
             async move {
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                give_way().await;
+                pair.wait().await;
                 running.fetch_sub(1, Ordering::SeqCst);
                 Ok(call.call.input)
             }

@@ -5,6 +5,7 @@ pub(crate) mod faulty_store;
 use durance_durable::{
     ActivityOptions, ContinueAsNew, EntityId, EntitySignal, GuestFault, InstanceId, Json, ModuleHash,
     RetryPolicy, RuntimeState, RuntimeStatus, ScheduleDefinition, ScheduleId, TaskFailureDetails, TaskId,
+    Timestamp,
 };
 use durance_store::{MemoryStore, TaskHubStore};
 use durance_taskhub::{
@@ -40,6 +41,10 @@ impl Context {
         call: impl FnOnce(&mut RuntimeState) -> std::result::Result<T, GuestFault>,
     ) -> Result<T> {
         call(&mut self.0.lock()).map_err(|fault| fault.failure())
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.lock().now()
     }
 
     pub(crate) fn input(&self) -> Json {

@@ -155,6 +155,7 @@ fn new_state(name: &str, module: ModuleHash, input: &Json, history: Vec<Turn>) -
         output: None,
         failure: None,
         details: StartDetails::default(),
+        queued: 0,
     };
     let record = ExecutionRecord {
         instance: InstanceId::new("the-instance").unwrap(),
