@@ -1,6 +1,9 @@
 //! The functions that are run: each leaves a trace of what must hold.
 
-use crate::support::{App, Context, Result, faulty_store::FaultyStore};
+use crate::{
+    logs,
+    support::{App, Context, Result, faulty_store::FaultyStore},
+};
 use durance_durable::{
     ActivityOptions, ExecutionId, HistoryEvent, Json, RetryPolicy, TaskFailureDetails, TaskId,
 };
@@ -17,7 +20,7 @@ const ITEMS_OF_AN_EXECUTION: usize = 3;
 /// The item that ends `Collect`.
 pub(crate) const LAST_ITEM: i64 = -1;
 
-pub(crate) const ORCHESTRATORS: [&str; 4] = ["Work", "Collect", "Parent", "Race"];
+pub(crate) const ORCHESTRATORS: [&str; 6] = ["Work", "Collect", "Parent", "Race", "Relay", "Section"];
 
 /// What activities have done.
 pub(crate) type Done = Arc<Mutex<HashSet<(ExecutionId, TaskId)>>>;
@@ -27,6 +30,7 @@ pub(crate) fn expected_output(orchestrator: &str) -> Option<&'static str> {
     match orchestrator {
         "Work" => Some("[0,2,4,6]"),
         "Parent" => Some("[[0,2,4,6],[0,2,4,6]]"),
+        "Relay" => Some("[1,2,3,4]"),
         _ => None,
     }
 }
@@ -38,6 +42,10 @@ pub(crate) fn app(store: &Arc<FaultyStore>, clock: &Arc<SimulatedClock>, done: &
         .orchestrator("Collect", collect)
         .orchestrator("Parent", parent)
         .orchestrator("Race", race)
+        .orchestrator("Relay", relay)
+        .orchestrator("Gather", gather)
+        .orchestrator("Section", logs::section)
+        .entity(logs::LOG, logs::log)
         .activity("Double", move |call| {
             check_is_durable(&store, &call);
             let (clock, done) = (Arc::clone(&clock), Arc::clone(&done));
@@ -114,6 +122,35 @@ async fn race(context: Context) -> Result<Json> {
     let first = context.first(&[event, timer]).await?;
     context.cancel(if first == event { timer } else { event })?;
     context.result(first).await
+}
+
+/// Starts another orchestration, sends it numbers, and gets them back.
+async fn relay(context: Context) -> Result<Json> {
+    let me = identity(&context);
+    let back = context.event(&format!("back {}", me.1))?;
+    let other = context.start("Gather", None, Json::of(&me).as_str())?;
+    for numbers in [1..=2, 3..=4] {
+        for number in numbers {
+            context.send(other.as_str(), "Number", &number.to_string())?;
+        }
+        context.result(context.timer(MINUTE)?).await?;
+    }
+    context.result(back).await
+}
+
+async fn gather(context: Context) -> Result<Json> {
+    let (instance, execution): (String, String) = serde_json::from_str(context.input().as_str()).unwrap();
+    let mut numbers = Vec::new();
+    for _ in 1..=4 {
+        numbers.push(context.result(context.event("number")?).await?);
+    }
+    context.send(&instance, &format!("BACK {execution}"), array(&numbers).as_str())?;
+    Ok(array(&numbers))
+}
+
+fn identity(context: &Context) -> (String, String) {
+    let state = context.0.lock();
+    (state.instance().to_string(), state.execution().to_string())
 }
 
 fn array(values: &[Json]) -> Json {

@@ -5,11 +5,11 @@ use crate::{
     support::{App, faulty_store::FaultyStore},
     world::{Answer, Request},
 };
-use durance_durable::{ExecutionHistory, HistoryEvent, InstanceId, InstanceRecord, RuntimeStatus};
+use durance_durable::{ExecutionHistory, HistoryEvent, InstanceId, InstanceRecord, RuntimeStatus, Token};
 use durance_store::TaskHubView as _;
 use durance_taskhub::{
     FunctionExecutor as _, ListQuery, OrchestrationClient, OrchestrationStatus, StartAnswer, StatusOptions,
-    replay,
+    StatusSnapshot, replay,
 };
 use std::collections::HashMap;
 
@@ -20,7 +20,12 @@ pub(crate) struct Ledger {
     promised: HashMap<&'static str, Promise>,
     /// Items that were sent, in order, by instance and generation; and whether that was acknowledged.
     items: HashMap<(String, u64), Vec<(i64, bool)>>,
+    /// What an id was when its token was seen last.
+    seen: HashMap<&'static str, (Token, Seen)>,
 }
+
+/// What a token stands for: the generation, and whether it is over; none if the id is not in use.
+type Seen = Option<(u64, bool)>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Promise {
@@ -72,6 +77,16 @@ impl Ledger {
             }
         };
         self.promised.insert(id, promise);
+    }
+
+    /// As long as a token stays the same nothing has happened to its id.
+    pub(crate) fn look(&mut self, id: &'static str, snapshot: &StatusSnapshot) {
+        let status = snapshot.status.as_ref();
+        let seen = status.map(|status| (status.generation, status.runtime_status.is_finished()));
+        if let Some((token, before)) = self.seen.insert(id, (snapshot.token, seen)) {
+            assert!(token != snapshot.token || before == seen, "{id} was {before:?}: {snapshot:?}");
+            assert!(token <= snapshot.token, "{id} had the later token {token:?}: {snapshot:?}");
+        }
     }
 
     /// What was acknowledged is so.
