@@ -1,9 +1,12 @@
 //! Every promise that can be seen from outside: the real program, real functions, HTTP. One module per theme.
 
+mod admin;
 mod bad_apps;
 mod client_calls;
+mod client_operations;
 mod context;
 mod determinism;
+mod durable_http;
 mod entities;
 mod faults;
 mod http_triggers;

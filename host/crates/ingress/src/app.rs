@@ -1,6 +1,7 @@
 //! The function app as the gateway sees it: routes, and calls.
 
 use crate::{
+    admin::{FunctionCatalog, FunctionEntry},
     functions::{FunctionCall, HttpFunction, HttpFunctions},
     keys::AccessLevel,
     links::SignedLinks,
@@ -9,7 +10,9 @@ use crate::{
     routing::{MethodSet, RouteDefinition},
 };
 use durance_durable::{InstanceId, Json};
-use durance_wasm::{AuthLevel, FunctionApp, FunctionKind, FunctionManifest, HttpCall, ManagementLinks};
+use durance_wasm::{
+    AppFunction, AuthLevel, FunctionApp, FunctionKind, FunctionManifest, HttpCall, ManagementLinks,
+};
 use futures_util::future::BoxFuture;
 use http::Method;
 use http_body_util::Full;
@@ -40,7 +43,7 @@ fn route(manifest: &FunctionManifest) -> (RouteDefinition, HttpFunction) {
 impl HttpFunctions for FunctionApp {
     fn call<'c>(&'c self, call: FunctionCall<'c>) -> BoxFuture<'c, Result<HttpResponse, Problem>> {
         Box::pin(async move {
-            let FunctionCall { function, invocation_id, request, parameters, body } = call;
+            let FunctionCall { function, invocation_id, request, parameters, body, idempotency } = call;
             let http = HttpCall {
                 method: request.parts.method.as_str(),
                 uri: &request.uri(),
@@ -48,12 +51,23 @@ impl HttpFunctions for FunctionApp {
                 headers: &request.parts.headers,
                 body: &body,
                 route_parameters: parameters,
+                idempotency,
                 invocation_id,
             };
             let response = self.call_http(function, http).await;
             let response = response.map_err(|error| Problem::of_function(function, invocation_id, error))?;
             Ok(response.map(Full::new))
         })
+    }
+}
+
+impl FunctionCatalog for FunctionApp {
+    fn functions(&self) -> Vec<FunctionEntry> {
+        let entry = |function: &AppFunction| FunctionEntry {
+            manifest: function.manifest().clone(),
+            component: function.component_hash(),
+        };
+        Self::functions(self).iter().map(entry).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     access::{Access, KeyRequirement},
-    admin::HostAdmin,
+    admin::{AdminApi, FunctionCatalog, FunctionList, HostInfo},
     app,
     body::{BodyLimits, RequestBody},
     functions::{Functions, HttpFunction, HttpFunctions},
@@ -10,6 +10,7 @@ use crate::{
     links::{MANAGEMENT_PATH, SignedLinks},
     management::ManagementApi,
     problem::Problem,
+    repeated::RepeatedRequests,
     request::Admitted,
     response::HttpResponse,
     routing::{RouteDefinition, RouteError, Router},
@@ -56,7 +57,7 @@ impl Default for GatewaySettings {
 #[derive(Debug)]
 pub struct Gateway {
     access: Access,
-    admin: HostAdmin,
+    admin: AdminApi,
     management: ManagementApi,
     functions: Functions,
     uri_bytes_max: usize,
@@ -82,6 +83,7 @@ pub struct GatewayParts {
 #[derive(Debug)]
 pub(crate) struct Components {
     pub(crate) app: Arc<dyn HttpFunctions>,
+    pub(crate) catalog: Arc<dyn FunctionCatalog>,
     pub(crate) routes: Vec<(RouteDefinition, HttpFunction)>,
     pub(crate) client: OrchestrationClient,
     pub(crate) keys: KeyRing,
@@ -97,19 +99,28 @@ impl Gateway {
     pub fn new(settings: &GatewaySettings, parts: GatewayParts) -> Result<Self, RouteError> {
         let GatewayParts { app, client, keys, links, listen } = parts;
         let routes = app::routes(&app);
-        Self::assemble(settings, Components { app, routes, client, keys, links, listen })
+        let catalog = Arc::<FunctionApp>::clone(&app);
+        Self::assemble(settings, Components { app, catalog, routes, client, keys, links, listen })
     }
 
     pub(crate) fn assemble(settings: &GatewaySettings, components: Components) -> Result<Self, RouteError> {
-        let Components { app, routes, client, keys, links, listen } = components;
+        let Components { app, catalog, routes, client, keys, links, listen } = components;
         let router = Router::new(&settings.route_prefix, routes)?;
         let body_limits =
             BodyLimits { bytes_max: settings.body_bytes_max, timeout: settings.body_read_timeout };
         Ok(Self {
             access: Access::new(keys, settings.key_requirement, listen),
-            admin: HostAdmin::new(env!("CARGO_PKG_VERSION")),
+            admin: AdminApi {
+                host: HostInfo::new(env!("CARGO_PKG_VERSION"), links.task_hub()),
+                functions: FunctionList { catalog, route_prefix: settings.route_prefix.clone() },
+            },
+            functions: Functions {
+                app,
+                router,
+                body_limits,
+                repeated: RepeatedRequests::new(client.clone()),
+            },
             management: ManagementApi { client, links, body_limits },
-            functions: Functions { app, router, body_limits },
             uri_bytes_max: settings.uri_bytes_max,
             in_flight: Semaphore::new(settings.requests_in_flight_max),
         })
@@ -132,7 +143,7 @@ impl Gateway {
         if path.contains('%') && percent_decode_str(path).decode_utf8().is_err() {
             return Err(Problem::malformed_path());
         }
-        if let Some(answer) = HostAdmin::probe(&parts.method, path) {
+        if let Some(answer) = HostInfo::probe(&parts.method, path) {
             return answer;
         }
         let authority = self.access.admit(parts)?;
@@ -145,15 +156,15 @@ impl Gateway {
         if let Some(path) = below(path, MANAGEMENT_PATH) {
             return self.management.answer(&self.access, request, path, body).await;
         }
-        if below(path, "/admin").is_some() {
-            return self.admin.answer(&self.access, request);
+        if let Some(path) = below(path, "/admin") {
+            return self.admin.answer(&self.access, request, path, body).await;
         }
         if below(path, "/runtime").is_some() {
             return Err(Problem::no_such_path(path));
         }
         match self.functions.answer(&self.access, request, body).await {
             Some(answer) => answer,
-            None if path == "/" => self.admin.homepage(&request.parts.method),
+            None if path == "/" => self.admin.host.homepage(&request.parts.method),
             None => Err(Problem::no_such_path(path)),
         }
     }

@@ -5,6 +5,7 @@ use durance_durable::{
     Caller, EntityId, EntityMessage, EntityRecord, EntitySignal, Json, Lane, LockRequest, Message,
     TaskFailureDetails, Timestamp, Token,
 };
+use serde::{Deserialize, Serialize};
 
 /// A turn of an entity: operations that were run one after the other, with all that they changed.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +40,7 @@ pub struct EntityReply {
 }
 
 /// Answer to a turn of an entity.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum EntityTurnOutcome {
     /// Written. The messages are for orchestrations, to be delivered.
     Committed {

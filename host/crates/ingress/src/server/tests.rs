@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     access::KeyRequirement,
+    admin::{FunctionCatalog, FunctionEntry},
     functions::{FunctionCall, HttpFunction, HttpFunctions},
     gateway::{Components, GatewaySettings},
     keys::{AccessLevel, KeyRing, NewKeys},
@@ -50,6 +51,12 @@ impl HttpFunctions for Stub {
     }
 }
 
+impl FunctionCatalog for Stub {
+    fn functions(&self) -> Vec<FunctionEntry> {
+        Vec::new()
+    }
+}
+
 /// A server at work.
 struct Fixture {
     address: SocketAddr,
@@ -74,6 +81,7 @@ impl Fixture {
         let links = SignedLinks::new(&ring, "Hub", LINK_LIFETIME_DEFAULT, Arc::new(SystemClock));
         let components = Components {
             app: Arc::clone(&stub) as Arc<dyn HttpFunctions>,
+            catalog: Arc::clone(&stub) as Arc<dyn FunctionCatalog>,
             routes: routes(),
             client: hub.client(),
             keys: ring,
@@ -172,6 +180,11 @@ async fn wrong_paths_and_methods_are_refused_with_what_is_right() {
         ("POST /healthz", 405, "allow: GET, HEAD"),
         ("POST /admin/host/ping", 200, "no-store"),
         ("GET /admin/host/status", 200, r#""state":"Running""#),
+        ("DELETE /admin/host/status", 405, "allow: GET, HEAD"),
+        ("GET /admin/host/status?verbose=true", 400, "there is no query parameter 'verbose'"),
+        ("GET /admin/functions", 200, "[]"),
+        ("GET /admin/functions/none", 404, "there is no function 'none'"),
+        ("POST /admin/functions", 405, "allow: GET, HEAD"),
     ];
     for (request, expected, text) in table {
         let response = fixture.send(request, "", "").await;

@@ -3,8 +3,8 @@
 use super::{Transaction, keys, start};
 use crate::{EntityReply, EntityTurn, EntityTurnOutcome, MailPlace, StartOutcome, StoreError};
 use durance_durable::{
-    Caller, CriticalSection, EntityId, EntityMessage, EntityOperation, EntityRecord, EntitySignal,
-    ExecutionId, HistoryEvent, Lane, LockRequest, LockStep, Message, Timestamp, TurnCommit,
+    CallEntity, Caller, CriticalSection, EntityId, EntityMessage, EntityOperation, EntityRecord,
+    EntitySignal, ExecutionId, HistoryEvent, Lane, LockRequest, LockStep, Message, Timestamp, TurnCommit,
 };
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub(super) fn turn(
         transaction.signal(signal);
     }
     for request in turn.starts {
-        if let StartOutcome::Started { messages: begun, .. } = start::start(transaction, request)? {
+        if let StartOutcome::Started { messages: begun, .. } = start::apply(transaction, request)? {
             messages.extend(begun);
         }
     }
@@ -50,12 +50,7 @@ pub(super) fn send_of_turn(transaction: &mut Transaction<'_>, commit: &TurnCommi
     for event in &commit.turn.events {
         match event {
             HistoryEvent::EntityOperationCalled(call) => {
-                let operation = EntityOperation {
-                    name: Arc::clone(&call.operation),
-                    input: call.input.clone(),
-                    caller: Some(caller(call.task)),
-                };
-                transaction.call(&call.entity, operation, commit.execution)?;
+                transaction.call_entity(caller(call.task), call)?;
             }
             HistoryEvent::EntityOperationSignaled(signal) => transaction.signal(signal.clone()),
             HistoryEvent::EntityLockRequested(request) => {
@@ -103,15 +98,15 @@ impl Transaction<'_> {
         self.post(&signal.entity, lane, due, &EntityMessage::Operation(operation));
     }
 
-    /// The holder of a lock is served past all others.
-    fn call(
-        &mut self,
-        entity: &EntityId,
-        operation: EntityOperation,
-        caller: ExecutionId,
-    ) -> Result<(), StoreError> {
-        let lane = Lane::of_call(self.entity(entity)?.as_ref(), caller);
-        self.post(entity, lane, Timestamp::default(), &EntityMessage::Operation(operation));
+    /// Puts a call in the inbox of its entity. The holder of a lock is served past all others.
+    pub(super) fn call_entity(&mut self, caller: Caller, call: &CallEntity) -> Result<(), StoreError> {
+        let lane = Lane::of_call(self.entity(&call.entity)?.as_ref(), caller.execution);
+        let operation = EntityOperation {
+            name: Arc::clone(&call.operation),
+            input: call.input.clone(),
+            caller: Some(caller),
+        };
+        self.post(&call.entity, lane, Timestamp::default(), &EntityMessage::Operation(operation));
         Ok(())
     }
 
