@@ -10,6 +10,7 @@ mod app;
 mod checks;
 mod logs;
 mod medium;
+mod request;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "the tests of the engine use the rest")]
 mod support;
@@ -19,7 +20,7 @@ use medium::Medium;
 use world::World;
 
 /// Runs on each store. The embedded one syncs its files.
-const RUNS_IN_MEMORY: u64 = 60;
+const RUNS_IN_MEMORY: u64 = 40;
 const RUNS_ON_DISK: u64 = 12;
 
 fn seeds(runs: u64) -> Vec<u64> {

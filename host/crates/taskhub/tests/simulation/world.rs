@@ -1,53 +1,31 @@
 //! One run: a hub on a disk that may fail, and those who use it.
 
 use crate::{
-    app::{self, Done, LAST_ITEM, MINUTE, ORCHESTRATORS},
+    app::{self, Done, LAST_ITEM, MINUTE},
     checks::{Ledger, check_everything},
     logs::{self, KEYS, LOG, Progress, Sent},
     medium::Medium,
+    request::{Answer, Request, accepted},
     support::{
         App, Hub, entity,
         faulty_store::{Disk, FaultyStore},
         instance, json, signal,
     },
 };
-use durance_durable::{EntitySignal, IfExists, Json, RuntimeStatus, Timestamp};
-use durance_taskhub::{
-    ClientError, Clock as _, OrchestrationClient, OrchestrationStatus, SimulatedClock, StartAnswer,
-    StartOptions, StatusOptions, TaskHubSettings,
-};
+use durance_durable::{EntitySignal, RuntimeStatus, Timestamp};
+use durance_taskhub::{Clock as _, OrchestrationStatus, SimulatedClock, StatusOptions, TaskHubSettings};
 use fastrand::Rng;
 use futures_util::future::{join, join_all};
 use std::{collections::HashMap, future::pending, sync::Arc, time::Duration};
 
+/// No run fails more often in a row.
+const FAILURES_MAX: usize = 4;
 const IDS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const STEPS: usize = 40;
 const START: Timestamp = Timestamp::from_nanos(1_800_000_000_000_000_000);
 /// What somebody else has started, and what is scheduled, is over after this time.
 const AFTERWARDS: Duration = Duration::from_secs(6 * 3600);
 const LONG: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// What somebody asks for an instance.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Request {
-    /// A random number says with which input.
-    Start(&'static str, IfExists, u8),
-    Raise(i64),
-    Suspend,
-    Resume,
-    Terminate,
-    Purge,
-}
-
-/// What came of a request.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    Started(StartAnswer),
-    Accepted,
-    Refused,
-    /// Nobody knows whether it happened.
-    Unknown,
-}
 
 pub(crate) struct World {
     rng: Rng,
@@ -160,7 +138,8 @@ impl World {
         let mut asked = Vec::new();
         for id in IDS {
             if self.rng.u8(..3) == 0 {
-                asked.push((id, self.status(id), self.request()));
+                let number = self.next_number();
+                asked.push((id, self.status(id), Request::any(&mut self.rng, number)));
             }
         }
         let mut sent = Vec::new();
@@ -170,7 +149,7 @@ impl World {
             }
         }
         let Hub { hub, client, .. } = &self.life().hub;
-        let answers = join_all(asked.iter().map(|(id, _, request)| answer(client, id, *request)));
+        let answers = join_all(asked.iter().map(|(id, _, request)| request.answer(client, id)));
         let signals = sent.iter().map(|(key, sent)| {
             let number = sent.number.to_string();
             let signal = EntitySignal { due: sent.due, ..signal(entity(LOG, key), "note", &number) };
@@ -179,7 +158,7 @@ impl World {
         let answers = hub.drive(&self.clock, Duration::ZERO, join(answers, join_all(signals))).await;
         let (answers, signals) = answers.expect("every request is answered without that time goes on");
         for ((id, before, request), answer) in asked.into_iter().zip(answers) {
-            self.ledger.note(id, before.as_ref(), request, &answer);
+            self.ledger.note(id, before.as_ref(), request.action, &answer);
         }
         for ((key, sent), answer) in sent.into_iter().zip(signals) {
             let is_known = matches!(answer, Answer::Accepted);
@@ -198,20 +177,6 @@ impl World {
         Sent { number: self.next_number(), due, is_known: false }
     }
 
-    fn request(&mut self) -> Request {
-        match self.rng.u8(..12) {
-            0..4 => {
-                let name = self.rng.choice(ORCHESTRATORS).unwrap();
-                Request::Start(name, self.rng.choice(IfExists::ALL).unwrap(), self.rng.u8(..))
-            }
-            4..8 => Request::Raise(self.next_number()),
-            8 => Request::Suspend,
-            9 => Request::Resume,
-            10 => Request::Terminate,
-            _ => Request::Purge,
-        }
-    }
-
     /// Lets time go on for so long.
     async fn go_on(&self, time: Duration) {
         let never = self.life().hub.hub.drive(&self.clock, time, pending::<()>()).await;
@@ -226,6 +191,7 @@ impl World {
             self.ledger.check(id, status.as_ref());
         }
         let Life { disk, app, hub } = self.life();
+        self.ledger.check_trees(disk);
         check_everything(&hub.client, disk, app, &self.done).await;
         logs::check(disk, &self.signals, progress);
     }
@@ -233,73 +199,43 @@ impl World {
     /// Lets every instance come to its end.
     async fn finish(&mut self) {
         self.settle(Progress::UnderWay).await;
-        let live = IDS.map(|id| (id, self.status(id)));
-        let live = live.into_iter().filter_map(|(id, status)| Some((instance(id), status?)));
-        let live: Vec<_> = live.filter(|(_, status)| !status.runtime_status.is_finished()).collect();
+        // Some fail, and are rewound.
+        for _ in 0..FAILURES_MAX {
+            self.let_all_end().await;
+        }
+        for id in IDS {
+            let Some(ended) = self.status(id) else { continue };
+            match ended.runtime_status {
+                RuntimeStatus::Completed => self.ledger.check_output(&ended),
+                status => assert_eq!(status, RuntimeStatus::Terminated, "{ended:?}"),
+            }
+        }
+        self.go_on(AFTERWARDS).await;
+        self.settle(Progress::Over).await;
+    }
+    /// Lets all that are live or have failed go on, and waits for their end.
+    async fn let_all_end(&mut self) {
+        let now = IDS.map(|id| (id, self.status(id)));
+        let now = now.into_iter().filter_map(|(id, status)| Some((instance(id), status?)));
+        let ends = [RuntimeStatus::Completed, RuntimeStatus::Terminated];
+        let now: Vec<_> = now.filter(|(_, status)| !ends.contains(&status.runtime_status)).collect();
         let Hub { hub, client, .. } = &self.life().hub;
-        let resumed = live.iter().map(async |(id, status)| {
+        let going_on = now.iter().map(async |(id, status)| {
+            if status.runtime_status == RuntimeStatus::Failed {
+                return client.rewind(id, "the end").await.unwrap();
+            }
             // Since the last look it may have ended by itself.
             let _ended = client.resume(id, "the end").await;
             if *status.name == *"Collect" {
                 client.raise_event(id, "item", json(&LAST_ITEM.to_string())).await.unwrap();
             }
         });
-        hub.drive(&self.clock, Duration::ZERO, join_all(resumed)).await.expect("they are resumed");
-        let ended = live.iter().map(|(id, _)| client.wait_for_completion(id, LONG));
+        hub.drive(&self.clock, Duration::ZERO, join_all(going_on)).await.expect("they go on");
+        let ended = now.iter().map(|(id, _)| client.wait_for_completion(id, LONG));
         let ended = hub.drive(&self.clock, LONG, join_all(ended)).await.expect("they end");
-        for ended in ended {
+        for (ended, (_, before)) in ended.into_iter().zip(now) {
             let ended = ended.unwrap();
-            assert_eq!(ended.runtime_status, RuntimeStatus::Completed, "{ended:?}");
-            self.ledger.check_output(&ended);
+            assert!(ended.runtime_status.is_finished(), "{before:?} has become {ended:?}");
         }
-        self.go_on(AFTERWARDS).await;
-        self.settle(Progress::Over).await;
-    }
-}
-
-async fn answer(client: &OrchestrationClient, id: &str, request: Request) -> Answer {
-    let id = instance(id);
-    accepted(match request {
-        Request::Start(name, if_exists, chance) => {
-            let options = StartOptions { instance: Some(id), if_exists, ..StartOptions::default() };
-            return started(client.start_new(name, input(name, chance), options).await);
-        }
-        Request::Raise(item) => client.raise_event(&id, "Item", json(&item.to_string())).await,
-        Request::Suspend => client.suspend(&id, "hold").await,
-        Request::Resume => client.resume(&id, "go on").await,
-        Request::Terminate => client.terminate(&id, "enough").await,
-        Request::Purge => client.purge(&id).await,
-    })
-}
-
-/// What an orchestrator is started with: a critical section with how often it is done, and what it locks.
-fn input(name: &str, chance: u8) -> Json {
-    if name != "Section" {
-        return Json::null();
-    }
-    let chosen = usize::from(chance % 7 + 1);
-    let mut keys: Vec<_> =
-        (0..KEYS.len()).filter(|key| chosen >> key & 1 == 1).map(|key| KEYS[key]).collect();
-    if chance >= 128 {
-        keys.reverse();
-    }
-    Json::of(&(chance % 2 + 1, keys))
-}
-
-fn started(answer: Result<StartAnswer, ClientError>) -> Answer {
-    match answer {
-        Ok(answer) => Answer::Started(answer),
-        Err(error) => accepted(Err(error)),
-    }
-}
-
-fn accepted(answer: Result<(), ClientError>) -> Answer {
-    match answer {
-        Ok(()) => Answer::Accepted,
-        Err(ClientError::NotFound(_) | ClientError::Finished { .. } | ClientError::NotFinished { .. }) => {
-            Answer::Refused
-        }
-        Err(ClientError::Stopping) => Answer::Unknown,
-        Err(other) => panic!("no request here is answered {other}"),
     }
 }
