@@ -1,6 +1,7 @@
 //! The host is killed again and again while it works: what it has acknowledged happens, and happens once.
 
 mod plan;
+mod transfers;
 
 use durance_tests::{AppFolder, Client, Host, Launch, MANAGEMENT, NoAnswer, eventually_within};
 use plan::{Action, Expected, MAX_ROUNDS, Plan, STEPS};
@@ -15,12 +16,17 @@ const ACTIONS_PER_LIFE: usize = 16;
 const LIFETIME_MS: Range<u64> = 50..500;
 const PATIENCE: Duration = Duration::from_secs(90);
 
-#[tokio::test]
-async fn acknowledged_work_survives_any_crash_and_no_step_is_recorded_twice() {
+/// `SEED=number` repeats a run, as far as crashes can be repeated.
+fn random_seed() -> u64 {
     let seed =
         env::var("SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().expect("SEED is a number"));
     println!("SEED={seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
+    seed
+}
+
+#[tokio::test]
+async fn acknowledged_work_survives_any_crash_and_no_step_is_recorded_twice() {
+    let mut random = fastrand::Rng::with_seed(random_seed());
     let plan = Plan::new(&mut random);
     let mut launch = Launch::of(&AppFolder::samples());
     for crash in 0..CRASHES {

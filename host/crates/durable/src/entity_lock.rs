@@ -7,6 +7,9 @@
 use crate::{Caller, EntityId, EntityRecord, ExecutionId, TaskId};
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+mod model;
+
 /// A request for the locks of several entities. It goes from one to the next, in the order of their ids: whoever waits
 /// for a lock holds only locks that come before it, so that no circle of waiters can form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

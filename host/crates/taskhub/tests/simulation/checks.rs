@@ -2,16 +2,18 @@
 
 use crate::{
     app::{Done, expected_output},
+    request::{Action, Answer},
     support::{App, faulty_store::FaultyStore},
-    world::{Answer, Request},
 };
-use durance_durable::{ExecutionHistory, HistoryEvent, InstanceId, InstanceRecord, RuntimeStatus};
+use durance_durable::{
+    ExecutionHistory, ExecutionId, HistoryEvent, InstanceId, InstanceRecord, RuntimeStatus, Token,
+};
 use durance_store::TaskHubView as _;
 use durance_taskhub::{
-    FunctionExecutor as _, ListQuery, OrchestrationClient, OrchestrationStatus, StartAnswer, StatusOptions,
-    replay,
+    FunctionExecutor as _, ListQuery, OrchestrationClient, OrchestrationStatus, RestartUnder, StartAnswer,
+    StatusOptions, StatusSnapshot, replay,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What was acknowledged, and what may have happened besides.
 #[derive(Debug, Default)]
@@ -20,7 +22,16 @@ pub(crate) struct Ledger {
     promised: HashMap<&'static str, Promise>,
     /// Items that were sent, in order, by instance and generation; and whether that was acknowledged.
     items: HashMap<(String, u64), Vec<(i64, bool)>>,
+    /// Items of which nobody knows which runs have got them.
+    lost: HashSet<i64>,
+    /// Executions that were terminated with all below them.
+    trees: Vec<ExecutionId>,
+    /// What an id was when its token was seen last.
+    seen: HashMap<&'static str, (Token, Seen)>,
 }
+
+/// What a token stands for: the generation, and whether it is over; none if the id is not in use.
+type Seen = Option<(u64, bool)>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Promise {
@@ -40,38 +51,69 @@ impl Ledger {
         &mut self,
         id: &'static str,
         before: Option<&OrchestrationStatus>,
-        request: Request,
+        action: Action,
         answer: &Answer,
     ) {
         let generation = before.map_or(0, |status| status.generation);
-        let promise = match (request, answer) {
-            (Request::Raise(item), Answer::Accepted | Answer::Unknown) => {
+        if matches!(action, Action::Restart(RestartUnder::SameId)) {
+            // A new run begins with the input of the last execution: what that had got is in it.
+            let items = self.items.get(&(id.to_owned(), generation));
+            self.lost.extend(items.into_iter().flatten().map(|(item, _)| *item));
+        }
+        let promise = match (action, answer) {
+            (Action::Raise(item), Answer::Accepted | Answer::Unknown) => {
                 let is_known = matches!(answer, Answer::Accepted);
                 self.items.entry((id.to_owned(), generation)).or_default().push((item, is_known));
                 return;
             }
-            (Request::Start(..), Answer::Started(StartAnswer::Started(holder))) => {
-                assert!(holder.generation > generation, "{id}: {holder:?} after {before:?}");
+            // Whoever is started under another id is not looked at.
+            (Action::Restart(RestartUnder::NewId), _) => return,
+            (_, Answer::Started(answer)) => {
+                let holder = match answer {
+                    StartAnswer::Started(holder) => holder,
+                    StartAnswer::Existing(holder) | StartAnswer::AlreadyExists(holder) => holder,
+                    StartAnswer::Changed(_) => panic!("nothing changes between look and start: {answer:?}"),
+                };
+                let is_new = matches!(answer, StartAnswer::Started(_));
+                assert_eq!(holder.generation > generation, is_new, "{id}: {answer:?} after {before:?}");
+                if let Action::StartAndRaise(_, _, item) = action {
+                    let items = self.items.entry((id.to_owned(), holder.generation)).or_default();
+                    items.push((item, true));
+                }
+                if !is_new {
+                    return;
+                }
                 Promise::Started(holder.generation)
             }
-            (Request::Start(..), Answer::Started(answer)) => {
-                let (StartAnswer::Existing(holder) | StartAnswer::AlreadyExists(holder)) = answer else {
-                    panic!("{id}: nothing changes between look and start: {answer:?}");
-                };
-                assert_eq!(holder.generation, generation, "{id}: {before:?}");
-                return;
+            (Action::Rewind, Answer::Accepted) => Promise::Started(generation),
+            (Action::Terminate, Answer::Accepted) => Promise::Over(generation),
+            (Action::TerminateTree, Answer::Accepted) => {
+                self.trees.extend(before.map(|status| status.execution));
+                Promise::Over(generation)
             }
-            (Request::Terminate, Answer::Accepted) => Promise::Over(generation),
-            (Request::Suspend, Answer::Accepted) => Promise::Held(generation),
-            (Request::Purge, Answer::Accepted) => Promise::Gone,
+            (Action::Suspend, Answer::Accepted) => Promise::Held(generation),
+            (Action::Purge | Action::PurgeTree, Answer::Accepted) => Promise::Gone,
             (_, Answer::Refused) => return,
             // What nobody knows takes back what was promised before.
             _ => {
+                if let Action::StartAndRaise(_, _, item) = action {
+                    self.lost.insert(item);
+                }
                 self.promised.remove(id);
                 return;
             }
         };
         self.promised.insert(id, promise);
+    }
+
+    /// As long as a token stays the same nothing has happened to its id.
+    pub(crate) fn look(&mut self, id: &'static str, snapshot: &StatusSnapshot) {
+        let status = snapshot.status.as_ref();
+        let seen = status.map(|status| (status.generation, status.runtime_status.is_finished()));
+        if let Some((token, before)) = self.seen.insert(id, (snapshot.token, seen)) {
+            assert!(token != snapshot.token || before == seen, "{id} was {before:?}: {snapshot:?}");
+            assert!(token <= snapshot.token, "{id} had the later token {token:?}: {snapshot:?}");
+        }
     }
 
     /// What was acknowledged is so.
@@ -92,6 +134,22 @@ impl Ledger {
         assert!(is_kept, "{id} was promised {promise:?}, and is {now:?}");
     }
 
+    /// With whoever was terminated recursively all were that it had called.
+    pub(crate) fn check_trees(&self, store: &FaultyStore) {
+        for execution in &self.trees {
+            let id_prefix = Some(format!("{execution}:"));
+            let query = ListQuery {
+                id_prefix,
+                names: vec!["Work".to_owned()],
+                page_size: 10,
+                ..ListQuery::default()
+            };
+            for (id, record) in store.list(&query).unwrap().instances {
+                assert!(record.status.is_finished(), "{id} has outlived its parent: {record:?}");
+            }
+        }
+    }
+
     /// A completed run has done all of its work, and an acknowledged item came once, in order.
     pub(crate) fn check_output(&self, ended: &OrchestrationStatus) {
         let output = ended.output.as_ref().map(|output| output.as_str()).unwrap_or_default();
@@ -101,12 +159,14 @@ impl Ledger {
         if *ended.name != *"Collect" {
             return;
         }
-        let collected: Vec<i64> = serde_json::from_str(output).unwrap();
+        let mut collected: Vec<i64> = serde_json::from_str(output).unwrap();
+        collected.retain(|item| !self.lost.contains(item));
         let sent = self.items.get(&(ended.instance.to_string(), ended.generation));
         let sent = sent.map(Vec::as_slice).unwrap_or_default();
-        let expected = sent.iter().filter(|(item, is_known)| *is_known || collected.contains(item));
+        let sent = sent.iter().filter(|(item, _)| !self.lost.contains(item));
+        let expected = sent.clone().filter(|(item, is_known)| *is_known || collected.contains(item));
         let expected: Vec<i64> = expected.map(|(item, _)| *item).collect();
-        assert_eq!(collected, expected, "{sent:?}");
+        assert_eq!(collected, expected, "{:?}", sent.collect::<Vec<_>>());
     }
 }
 
@@ -134,7 +194,7 @@ pub(crate) async fn check_everything(
 async fn check_run(
     client: &OrchestrationClient,
     id: &InstanceId,
-    execution: Option<durance_durable::ExecutionId>,
+    execution: Option<ExecutionId>,
     (app, done): (&App, &Done),
 ) {
     let history = client.export_history(id, execution).unwrap();
@@ -143,7 +203,7 @@ async fn check_run(
     let events = history.turns.iter().flat_map(|turn| &turn.events);
     for event in events.clone() {
         if let HistoryEvent::TaskCompleted { task, .. } = event {
-            let did = done.lock().contains(&(history.record.execution, *task));
+            let did = done.lock().results.contains(&(history.record.execution, *task));
             assert!(did, "{id}: activity {task} has a result and did not run: {history:?}");
         }
     }

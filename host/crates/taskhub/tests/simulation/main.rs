@@ -8,16 +8,19 @@
 
 mod app;
 mod checks;
+mod logs;
+mod medium;
+mod request;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "the tests of the engine use the rest")]
 mod support;
 mod world;
 
-use durance_store::{EmbeddedStore, MemoryStore, StoreOptions, TaskHubStore};
+use medium::Medium;
 use world::World;
 
 /// Runs on each store. The embedded one syncs its files.
-const RUNS_IN_MEMORY: u64 = 60;
+const RUNS_IN_MEMORY: u64 = 40;
 const RUNS_ON_DISK: u64 = 12;
 
 fn seeds(runs: u64) -> Vec<u64> {
@@ -27,27 +30,24 @@ fn seeds(runs: u64) -> Vec<u64> {
     }
 }
 
-fn simulate(runs: u64, store: impl Fn() -> Box<dyn TaskHubStore>) {
+fn simulate(runs: u64, medium: impl Fn(u64) -> Medium) {
     for seed in seeds(runs) {
         println!("SEED={seed}");
-        // What is under way can be seen on a current-thread runtime only.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(World::open(store(), seed).run());
+        World::new(medium(seed), seed).run();
     }
 }
 
 #[test]
 fn guarantees_hold_in_every_interleaving_in_memory() {
-    simulate(RUNS_IN_MEMORY, || Box::new(MemoryStore::new(4)));
+    simulate(RUNS_IN_MEMORY, |_| Medium::memory());
 }
 
 #[test]
 fn guarantees_hold_in_every_interleaving_on_the_embedded_store() {
     let folder = tempfile::tempdir().unwrap();
-    let runs = std::cell::Cell::new(0);
-    simulate(RUNS_ON_DISK, || {
-        let path = folder.path().join(runs.replace(runs.get() + 1).to_string());
+    simulate(RUNS_ON_DISK, |seed| {
+        let path = folder.path().join(seed.to_string());
         std::fs::create_dir(&path).unwrap();
-        Box::new(EmbeddedStore::open(&path, StoreOptions::default()).unwrap())
+        Medium::folder(path)
     });
 }

@@ -10,7 +10,7 @@ use durance_store::{
     TaskHubView,
 };
 use parking_lot::{Condvar, Mutex};
-use std::io;
+use std::{io, sync::Arc};
 
 /// What happens to the next commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) enum Disk {
 /// A store on such a disk.
 #[derive(Debug)]
 pub(crate) struct FaultyStore {
-    store: Box<dyn TaskHubStore>,
+    store: Arc<dyn TaskHubStore>,
     disk: Mutex<Disk>,
     changed: Condvar,
 }
@@ -34,10 +34,10 @@ pub(crate) struct FaultyStore {
 impl FaultyStore {
     /// In memory.
     pub(crate) fn new() -> Self {
-        Self::on(Box::new(MemoryStore::new(16)))
+        Self::on(Arc::new(MemoryStore::new(16)))
     }
 
-    pub(crate) fn on(store: Box<dyn TaskHubStore>) -> Self {
+    pub(crate) fn on(store: Arc<dyn TaskHubStore>) -> Self {
         Self { store, disk: Mutex::new(Disk::Works), changed: Condvar::new() }
     }
 

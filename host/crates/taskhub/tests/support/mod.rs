@@ -33,7 +33,7 @@ type Entity = Arc<dyn Fn(EntityCall) -> Result<EntityAnswer> + Send + Sync>;
 
 /// What an orchestrator of a test calls. Each method does what a guest's import does.
 #[derive(Clone)]
-pub(crate) struct Context(SharedState);
+pub(crate) struct Context(pub(crate) SharedState);
 
 impl Context {
     fn with<T>(
