@@ -59,7 +59,9 @@ pub use entity::EntityContext;
 pub use error::{Error, Result};
 pub use futures_util::future::{Either, join_all, select, try_join_all};
 pub use lock::{EntityLock, Locking};
-pub use options::{ActivityOptions, FireAt, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents};
+pub use options::{
+    ActivityOptions, ContinueAsNewOptions, FireAt, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents,
+};
 pub use problem::Problem;
 pub use request::Request;
 pub use response::Response;
@@ -73,7 +75,7 @@ pub type RawJson = Box<serde_json::value::RawValue>;
 /// What almost every function uses.
 pub mod prelude {
     pub use crate::{
-        ActivityContext, ActivityOptions, Either, EntityContext, EntityId, Error, IfExists,
+        ActivityContext, ActivityOptions, ContinueAsNewOptions, Either, EntityContext, EntityId, Error, IfExists,
         OrchestrationClient, OrchestrationContext, Problem, RawJson, Request, Response, Result, RetryPolicy,
         StartOptions, StartOutcome, SubOrchestrationOptions, TimerInfo, Value, activity, entity,
         http_trigger, join_all, json, orchestrator, select, timer_trigger, try_join_all,

@@ -25,7 +25,7 @@ pub use entity::{
 };
 pub use memory::MemoryStore;
 pub use operation::{
-    Holder, IdempotencyKey, Operation, Outcome, PurgeOutcome, RetryTask, SendEvent, SendOutcome,
+    Holder, IdempotencyKey, Operation, Outcome, PurgeOutcome, Repin, RetryTask, SendEvent, SendOutcome,
     StartOutcome, StartRequest, TurnOutcome, TurnWrite,
 };
 pub use schedule::{RunWith, ScheduleChange, ScheduleOutcome, ScheduleWrite, ScheduleWritten};

@@ -11,6 +11,7 @@
 mod activities;
 mod activity_control;
 mod activity_queue;
+mod app_control;
 mod client;
 mod clock;
 mod committer;
@@ -36,6 +37,7 @@ mod watchers;
 
 pub use activity_control::ActivityControl;
 pub use activity_queue::ActivityLimits;
+pub use app_control::{AppControl, EarlierCalls};
 pub use client::{ClientError, OrchestrationClient, StartAnswer, StartOptions};
 pub use clock::{Clock, SystemClock};
 pub use durance_durable::EntityAction;

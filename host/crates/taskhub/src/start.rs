@@ -4,7 +4,7 @@
 use crate::{
     ClientError, Progress, StartAnswer, StartOptions,
     effects::Committed,
-    engine::{Engine, run_to_end},
+    engine::{Engine, Place, run_to_end},
     partition::Hot,
     turn::{outcome_of, run_instance},
 };
@@ -19,7 +19,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     sync::Arc,
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 /// Instance ids that follow from an idempotency key are UUIDs (version 5) in this namespace. It must never change.
@@ -78,7 +78,7 @@ impl Engine {
                 None => self.clock.new_id(),
             })
         });
-        let retention = options.retention.map_or(self.retention, RetentionPolicy::always);
+        let retention = options.retention.map_or_else(|| self.retention(), RetentionPolicy::always);
         Ok(StartRequest {
             instance,
             name: orchestrator.into(),
@@ -98,7 +98,7 @@ impl Engine {
     async fn start_alone(
         self: &Arc<Self>,
         request: StartRequest,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Result<StartOutcome, ClientError> {
         let engine = Arc::clone(self);
         run_to_end(async move {
@@ -124,7 +124,7 @@ impl Engine {
     async fn start_with_first_turn(
         self: &Arc<Self>,
         request: StartRequest,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Result<StartOutcome, ClientError> {
         let engine = Arc::clone(self);
         let (reply, outcome) = oneshot::channel();

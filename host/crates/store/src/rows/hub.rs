@@ -1,7 +1,8 @@
 //! Opening a hub, and deciding the operations of a commit.
 
 use super::{
-    Key, Rows, Table, Transaction, WriteBatch, codec, entities, keys, purge, retry, schedule, send, start,
+    Key, Rows, Table, Transaction, WriteBatch, codec, entities, keys, purge, repin, retry, schedule, send,
+    start,
     stored::{Counters, Opening, Tombstone},
     sweep,
     transaction::read,
@@ -66,6 +67,7 @@ fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> Result<Outc
         Operation::Turn(write) => Outcome::Turn(turn::apply(transaction, write)?),
         Operation::Send(event) => Outcome::Send(send::apply(transaction, event)?),
         Operation::Retry(task) => Outcome::Retry { applied: retry::apply(transaction, &task)? },
+        Operation::Repin(pin) => Outcome::Repin { applied: repin::apply(transaction, &pin)? },
         Operation::Purge(instance) => Outcome::Purge(purge::apply(transaction, &instance)?),
         Operation::Schedule(write) => Outcome::Schedule(schedule::apply(transaction, write)?),
         Operation::SignalEntity(signal) => {
@@ -85,6 +87,7 @@ fn driven_partition(transaction: &Transaction<'_>, operation: &Operation) -> Opt
         Operation::Turn(write) => &write.commit.instance,
         Operation::Send(event) => &event.instance,
         Operation::Retry(task) => &task.instance,
+        Operation::Repin(pin) => &pin.instance,
         Operation::Purge(instance) => instance,
         Operation::Schedule(write) => return Some(write.id.partition(transaction.opening().partition_count)),
         Operation::SignalEntity(signal) => return Some(entity_partition(&signal.entity)),

@@ -12,6 +12,7 @@ pub(crate) mod keys;
 mod lifecycle;
 mod purge;
 mod read;
+mod repin;
 mod retry;
 mod schedule;
 mod send;

@@ -1,0 +1,83 @@
+//! What a deployment does to a task hub: the app that its functions are of is another one from now on.
+
+use crate::{TaskHubSettings, engine::Engine};
+use durance_durable::{ModuleHash, RuntimeStatus};
+use durance_store::{ListQuery, StoreError};
+use parking_lot::Mutex;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Weak},
+};
+
+/// Instances that are read at one time.
+const PAGE: usize = 1_000;
+
+/// Tells a task hub that its executor serves another app, and answers what deployments need to know of its instances.
+#[derive(Debug, Clone)]
+pub struct AppControl {
+    engine: Arc<Engine>,
+}
+
+/// What began before the app was exchanged, and may still start orchestrations on the components of the app before.
+#[derive(Debug, Clone)]
+pub struct EarlierCalls(Weak<()>);
+
+impl EarlierCalls {
+    /// Whether all of them have ended: no start that is not in the store yet is pinned to a component of an app before.
+    #[must_use]
+    pub fn are_over(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
+
+/// The time between two exchanges of the app. Whatever looks up a component holds the present one until what it starts is
+/// durable.
+#[derive(Debug, Default)]
+pub(crate) struct Eras(Mutex<Era>);
+
+/// Held by what began in an era.
+pub(crate) type Era = Arc<()>;
+
+impl Eras {
+    pub(crate) fn present(&self) -> Era {
+        Arc::clone(&self.0.lock())
+    }
+
+    fn next(&self) -> EarlierCalls {
+        let before = std::mem::take(&mut *self.0.lock());
+        EarlierCalls(Arc::downgrade(&before))
+    }
+}
+
+impl AppControl {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    /// To be called when the executor serves another app: the settings that belong to an app are taken over (retention,
+    /// limits of activities, the longest value), and the schedules of timer-triggered functions follow the new ones.
+    pub async fn app_changed(&self, settings: &TaskHubSettings) -> EarlierCalls {
+        let earlier = self.engine.era.next();
+        self.engine.set_app_settings(settings);
+        self.engine.renew_schedules().await;
+        earlier
+    }
+
+    /// The components that live instances are pinned to. It blocks on the store.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn pinned_modules(&self) -> Result<HashSet<ModuleHash>, StoreError> {
+        let statuses = RuntimeStatus::ALL.into_iter().filter(|status| !status.is_finished()).collect();
+        let mut query = ListQuery { statuses, page_size: PAGE, ..ListQuery::default() };
+        let mut needed = HashSet::new();
+        loop {
+            let page = self.engine.store.list(&query)?;
+            needed.extend(page.instances.iter().map(|(_, record)| record.module));
+            if page.after.is_none() {
+                return Ok(needed);
+            }
+            query.after = page.after;
+        }
+    }
+}
