@@ -14,6 +14,7 @@ use crate::{
     response::HttpResponse,
     routing::{RouteDefinition, RouteError, Router},
 };
+use arc_swap::ArcSwap;
 use durance_taskhub::OrchestrationClient;
 use durance_wasm::FunctionApp;
 use futures_util::FutureExt as _;
@@ -58,7 +59,7 @@ pub struct Gateway {
     access: Access,
     admin: HostAdmin,
     management: ManagementApi,
-    functions: Functions,
+    functions: Arc<ArcSwap<Functions>>,
     uri_bytes_max: usize,
     in_flight: Semaphore,
 }
@@ -66,8 +67,8 @@ pub struct Gateway {
 /// What requests are answered with.
 #[derive(Debug)]
 pub struct GatewayParts {
-    /// The functions.
-    pub app: Arc<FunctionApp>,
+    /// The functions, to begin with.
+    pub app: ServedApp,
     /// The client of the task hub that the management API manages.
     pub client: OrchestrationClient,
     /// What opens functions and the management API.
@@ -78,11 +79,36 @@ pub struct GatewayParts {
     pub listen: IpAddr,
 }
 
+/// An app whose functions requests can reach, with their routes.
+#[derive(Debug)]
+pub struct ServedApp(Functions);
+
+impl ServedApp {
+    /// This app, under these settings: the route prefix and the limits of bodies are the app's own.
+    ///
+    /// # Errors
+    /// A function's route is malformed or the host's, or two functions want the same requests.
+    pub fn new(settings: &GatewaySettings, app: Arc<FunctionApp>) -> Result<Self, RouteError> {
+        let routes = app::routes(&app);
+        functions_at(settings, app, routes).map(Self)
+    }
+}
+
+/// Exchanges the app that a gateway serves.
+#[derive(Debug, Clone)]
+pub struct AppSwitch(Arc<ArcSwap<Functions>>);
+
+impl AppSwitch {
+    /// Requests that come from now on reach this app; those under way come to their end on the one before.
+    pub fn serve(&self, app: ServedApp) {
+        self.0.store(Arc::new(app.0));
+    }
+}
+
 /// The same, with any functions.
 #[derive(Debug)]
 pub(crate) struct Components {
-    pub(crate) app: Arc<dyn HttpFunctions>,
-    pub(crate) routes: Vec<(RouteDefinition, HttpFunction)>,
+    pub(crate) functions: Functions,
     pub(crate) client: OrchestrationClient,
     pub(crate) keys: KeyRing,
     pub(crate) links: Arc<SignedLinks>,
@@ -91,28 +117,29 @@ pub(crate) struct Components {
 
 impl Gateway {
     /// A gateway to this app.
-    ///
-    /// # Errors
-    /// A function's route is malformed or the host's, or two functions want the same requests.
-    pub fn new(settings: &GatewaySettings, parts: GatewayParts) -> Result<Self, RouteError> {
+    #[must_use]
+    pub fn new(settings: &GatewaySettings, parts: GatewayParts) -> Self {
         let GatewayParts { app, client, keys, links, listen } = parts;
-        let routes = app::routes(&app);
-        Self::assemble(settings, Components { app, routes, client, keys, links, listen })
+        Self::assemble(settings, Components { functions: app.0, client, keys, links, listen })
     }
 
-    pub(crate) fn assemble(settings: &GatewaySettings, components: Components) -> Result<Self, RouteError> {
-        let Components { app, routes, client, keys, links, listen } = components;
-        let router = Router::new(&settings.route_prefix, routes)?;
-        let body_limits =
-            BodyLimits { bytes_max: settings.body_bytes_max, timeout: settings.body_read_timeout };
-        Ok(Self {
+    pub(crate) fn assemble(settings: &GatewaySettings, components: Components) -> Self {
+        let Components { functions, client, keys, links, listen } = components;
+        let body_limits = body_limits(settings);
+        Self {
             access: Access::new(keys, settings.key_requirement, listen),
             admin: HostAdmin::new(env!("CARGO_PKG_VERSION")),
             management: ManagementApi { client, links, body_limits },
-            functions: Functions { app, router, body_limits },
+            functions: Arc::new(ArcSwap::from_pointee(functions)),
             uri_bytes_max: settings.uri_bytes_max,
             in_flight: Semaphore::new(settings.requests_in_flight_max),
-        })
+        }
+    }
+
+    /// What exchanges the app.
+    #[must_use]
+    pub fn app_switch(&self) -> AppSwitch {
+        AppSwitch(Arc::clone(&self.functions))
     }
 
     /// The answer to a request: always one, whatever happens.
@@ -151,12 +178,27 @@ impl Gateway {
         if below(path, "/runtime").is_some() {
             return Err(Problem::no_such_path(path));
         }
-        match self.functions.answer(&self.access, request, body).await {
+        let functions = self.functions.load_full();
+        match functions.answer(&self.access, request, body).await {
             Some(answer) => answer,
             None if path == "/" => self.admin.homepage(&request.parts.method),
             None => Err(Problem::no_such_path(path)),
         }
     }
+}
+
+/// These functions at these routes.
+pub(crate) fn functions_at(
+    settings: &GatewaySettings,
+    app: Arc<dyn HttpFunctions>,
+    routes: Vec<(RouteDefinition, HttpFunction)>,
+) -> Result<Functions, RouteError> {
+    let router = Router::new(&settings.route_prefix, routes)?;
+    Ok(Functions { app, router, body_limits: body_limits(settings) })
+}
+
+fn body_limits(settings: &GatewaySettings) -> BodyLimits {
+    BodyLimits { bytes_max: settings.body_bytes_max, timeout: settings.body_read_timeout }
 }
 
 /// The rest of a path that lies at or under `base`, in any letter case.

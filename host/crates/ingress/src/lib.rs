@@ -26,7 +26,7 @@ mod server;
 mod testing;
 
 pub use access::KeyRequirement;
-pub use gateway::{Gateway, GatewayParts, GatewaySettings};
+pub use gateway::{AppSwitch, Gateway, GatewayParts, GatewaySettings, ServedApp};
 pub use keys::{AccessLevel, KeyError, KeyRing, NewKeys};
 pub use links::{
     InvalidLink, LINK_LIFETIME_DEFAULT, LinkSignature, MANAGEMENT_PATH, ManagementPayload, SignedLinks,

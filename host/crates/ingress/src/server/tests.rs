@@ -72,15 +72,15 @@ impl Fixture {
         let stub = Arc::new(Stub { begun: Semaphore::new(0), gate: Semaphore::new(0) });
         let (ring, keys) = KeyRing::generate().unwrap();
         let links = SignedLinks::new(&ring, "Hub", LINK_LIFETIME_DEFAULT, Arc::new(SystemClock));
+        let app = Arc::clone(&stub) as Arc<dyn HttpFunctions>;
         let components = Components {
-            app: Arc::clone(&stub) as Arc<dyn HttpFunctions>,
-            routes: routes(),
+            functions: functions_at(settings, app, routes()).unwrap(),
             client: hub.client(),
             keys: ring,
             links: Arc::new(links),
             listen: address.ip(),
         };
-        let gateway = Gateway::assemble(settings, components).unwrap();
+        let gateway = Gateway::assemble(settings, components);
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(server.serve(gateway, async { stopped.await.unwrap_or_default() }));
         Self { address, stub, keys, stop, served, _hub: hub }
