@@ -75,9 +75,9 @@ pub type RawJson = Box<serde_json::value::RawValue>;
 /// What almost every function uses.
 pub mod prelude {
     pub use crate::{
-        ActivityContext, ActivityOptions, ContinueAsNewOptions, Either, EntityContext, EntityId, Error, IfExists,
-        OrchestrationClient, OrchestrationContext, Problem, RawJson, Request, Response, Result, RetryPolicy,
-        StartOptions, StartOutcome, SubOrchestrationOptions, TimerInfo, Value, activity, entity,
+        ActivityContext, ActivityOptions, ContinueAsNewOptions, Either, EntityContext, EntityId, Error,
+        IfExists, OrchestrationClient, OrchestrationContext, Problem, RawJson, Request, Response, Result,
+        RetryPolicy, StartOptions, StartOutcome, SubOrchestrationOptions, TimerInfo, Value, activity, entity,
         http_trigger, join_all, json, orchestrator, select, timer_trigger, try_join_all,
     };
     pub use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Every promise that can be seen from outside: the real program, real functions, HTTP. One module per theme.
 
+mod admin;
 mod bad_apps;
 mod client_calls;
 mod context;

@@ -1,6 +1,7 @@
 //! The function app as the gateway sees it: routes, and calls.
 
 use crate::{
+    admin::{FunctionCatalog, FunctionEntry},
     functions::{FunctionCall, HttpFunction, HttpFunctions},
     keys::AccessLevel,
     links::SignedLinks,
@@ -9,7 +10,9 @@ use crate::{
     routing::{MethodSet, RouteDefinition},
 };
 use durance_durable::{InstanceId, Json};
-use durance_wasm::{AuthLevel, FunctionApp, FunctionKind, FunctionManifest, HttpCall, ManagementLinks};
+use durance_wasm::{
+    AppFunction, AuthLevel, FunctionApp, FunctionKind, FunctionManifest, HttpCall, ManagementLinks,
+};
 use futures_util::future::BoxFuture;
 use http::Method;
 use http_body_util::Full;
@@ -54,6 +57,16 @@ impl HttpFunctions for FunctionApp {
             let response = response.map_err(|error| Problem::of_function(function, invocation_id, error))?;
             Ok(response.map(Full::new))
         })
+    }
+}
+
+impl FunctionCatalog for FunctionApp {
+    fn functions(&self) -> Vec<FunctionEntry> {
+        let entry = |function: &AppFunction| FunctionEntry {
+            manifest: function.manifest().clone(),
+            component: function.component_hash(),
+        };
+        Self::functions(self).iter().map(entry).collect()
     }
 }
 

@@ -2,21 +2,17 @@
 
 use crate::{
     access::{Access, KeyRequirement},
-    admin::HostAdmin,
-    app,
+    admin::{AdminApi, HostInfo},
     body::{BodyLimits, RequestBody},
-    functions::{Functions, HttpFunction, HttpFunctions},
     keys::KeyRing,
     links::{MANAGEMENT_PATH, SignedLinks},
     management::ManagementApi,
     problem::Problem,
     request::Admitted,
     response::HttpResponse,
-    routing::{RouteDefinition, RouteError, Router},
+    served::{AppSwitch, ServedApp},
 };
-use arc_swap::ArcSwap;
 use durance_taskhub::OrchestrationClient;
-use durance_wasm::FunctionApp;
 use futures_util::FutureExt as _;
 use http::{Request, request::Parts};
 use percent_encoding::percent_decode_str;
@@ -57,9 +53,9 @@ impl Default for GatewaySettings {
 #[derive(Debug)]
 pub struct Gateway {
     access: Access,
-    admin: HostAdmin,
+    admin: AdminApi,
     management: ManagementApi,
-    functions: Arc<ArcSwap<Functions>>,
+    app: AppSwitch,
     uri_bytes_max: usize,
     in_flight: Semaphore,
 }
@@ -79,58 +75,20 @@ pub struct GatewayParts {
     pub listen: IpAddr,
 }
 
-/// An app whose functions requests can reach, with their routes.
-#[derive(Debug)]
-pub struct ServedApp(Functions);
-
-impl ServedApp {
-    /// This app, under these settings: the route prefix and the limits of bodies are the app's own.
-    ///
-    /// # Errors
-    /// A function's route is malformed or the host's, or two functions want the same requests.
-    pub fn new(settings: &GatewaySettings, app: Arc<FunctionApp>) -> Result<Self, RouteError> {
-        let routes = app::routes(&app);
-        functions_at(settings, app, routes).map(Self)
-    }
-}
-
-/// Exchanges the app that a gateway serves.
-#[derive(Debug, Clone)]
-pub struct AppSwitch(Arc<ArcSwap<Functions>>);
-
-impl AppSwitch {
-    /// Requests that come from now on reach this app; those under way come to their end on the one before.
-    pub fn serve(&self, app: ServedApp) {
-        self.0.store(Arc::new(app.0));
-    }
-}
-
-/// The same, with any functions.
-#[derive(Debug)]
-pub(crate) struct Components {
-    pub(crate) functions: Functions,
-    pub(crate) client: OrchestrationClient,
-    pub(crate) keys: KeyRing,
-    pub(crate) links: Arc<SignedLinks>,
-    pub(crate) listen: IpAddr,
-}
-
 impl Gateway {
     /// A gateway to this app.
     #[must_use]
     pub fn new(settings: &GatewaySettings, parts: GatewayParts) -> Self {
         let GatewayParts { app, client, keys, links, listen } = parts;
-        Self::assemble(settings, Components { functions: app.0, client, keys, links, listen })
-    }
-
-    pub(crate) fn assemble(settings: &GatewaySettings, components: Components) -> Self {
-        let Components { functions, client, keys, links, listen } = components;
-        let body_limits = body_limits(settings);
+        let app = AppSwitch::new(app);
         Self {
             access: Access::new(keys, settings.key_requirement, listen),
-            admin: HostAdmin::new(env!("CARGO_PKG_VERSION")),
-            management: ManagementApi { client, links, body_limits },
-            functions: Arc::new(ArcSwap::from_pointee(functions)),
+            admin: AdminApi {
+                host: HostInfo::new(env!("CARGO_PKG_VERSION"), links.task_hub()),
+                app: app.clone(),
+            },
+            management: ManagementApi { client, links, body_limits: BodyLimits::of(settings) },
+            app,
             uri_bytes_max: settings.uri_bytes_max,
             in_flight: Semaphore::new(settings.requests_in_flight_max),
         }
@@ -139,7 +97,7 @@ impl Gateway {
     /// What exchanges the app.
     #[must_use]
     pub fn app_switch(&self) -> AppSwitch {
-        AppSwitch(Arc::clone(&self.functions))
+        self.app.clone()
     }
 
     /// The answer to a request: always one, whatever happens.
@@ -159,7 +117,7 @@ impl Gateway {
         if path.contains('%') && percent_decode_str(path).decode_utf8().is_err() {
             return Err(Problem::malformed_path());
         }
-        if let Some(answer) = HostAdmin::probe(&parts.method, path) {
+        if let Some(answer) = HostInfo::probe(&parts.method, path) {
             return answer;
         }
         let authority = self.access.admit(parts)?;
@@ -172,33 +130,18 @@ impl Gateway {
         if let Some(path) = below(path, MANAGEMENT_PATH) {
             return self.management.answer(&self.access, request, path, body).await;
         }
-        if below(path, "/admin").is_some() {
-            return self.admin.answer(&self.access, request);
+        if let Some(path) = below(path, "/admin") {
+            return self.admin.answer(&self.access, request, path, body).await;
         }
         if below(path, "/runtime").is_some() {
             return Err(Problem::no_such_path(path));
         }
-        let functions = self.functions.load_full();
-        match functions.answer(&self.access, request, body).await {
+        match self.app.app().functions.answer(&self.access, request, body).await {
             Some(answer) => answer,
-            None if path == "/" => self.admin.homepage(&request.parts.method),
+            None if path == "/" => self.admin.host.homepage(&request.parts.method),
             None => Err(Problem::no_such_path(path)),
         }
     }
-}
-
-/// These functions at these routes.
-pub(crate) fn functions_at(
-    settings: &GatewaySettings,
-    app: Arc<dyn HttpFunctions>,
-    routes: Vec<(RouteDefinition, HttpFunction)>,
-) -> Result<Functions, RouteError> {
-    let router = Router::new(&settings.route_prefix, routes)?;
-    Ok(Functions { app, router, body_limits: body_limits(settings) })
-}
-
-fn body_limits(settings: &GatewaySettings) -> BodyLimits {
-    BodyLimits { bytes_max: settings.body_bytes_max, timeout: settings.body_read_timeout }
 }
 
 /// The rest of a path that lies at or under `base`, in any letter case.

@@ -21,15 +21,17 @@ mod query;
 mod request;
 mod response;
 mod routing;
+mod served;
 mod server;
 #[cfg(test)]
 mod testing;
 
 pub use access::KeyRequirement;
-pub use gateway::{AppSwitch, Gateway, GatewayParts, GatewaySettings, ServedApp};
+pub use gateway::{Gateway, GatewayParts, GatewaySettings};
 pub use keys::{AccessLevel, KeyError, KeyRing, NewKeys};
 pub use links::{
     InvalidLink, LINK_LIFETIME_DEFAULT, LinkSignature, MANAGEMENT_PATH, ManagementPayload, SignedLinks,
 };
 pub use routing::{RouteError, TemplateError};
+pub use served::{AppSwitch, ServedApp};
 pub use server::{BindError, Server, ServerSettings};

@@ -149,7 +149,8 @@ impl fmt::Debug for SignedLinks {
     }
 }
 
-fn encode(text: &str) -> impl fmt::Display {
+/// A text as one segment of a path or one value of a query.
+pub(crate) fn encode(text: &str) -> impl fmt::Display {
     utf8_percent_encode(text, SEGMENT)
 }
 

@@ -80,6 +80,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, format!("nothing is at '{path}'"))
     }
 
+    /// No function has this name.
+    pub(crate) fn no_such_function(name: &str) -> Self {
+        let detail = format!("there is no function '{name}'; GET /admin/functions lists those there are");
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
     /// What decodes to no text names nothing.
     pub(crate) fn malformed_path() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "the path is not percent-encoded UTF-8")

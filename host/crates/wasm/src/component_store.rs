@@ -105,7 +105,11 @@ impl ComponentStore {
         ReadyComponent::new(hash, &component, &self.linkers, functions).map(Some)
     }
 
-    async fn compile(self: &Arc<Self>, hash: ModuleHash, bytes: Arc<[u8]>) -> Result<ReadyComponent, Unusable> {
+    async fn compile(
+        self: &Arc<Self>,
+        hash: ModuleHash,
+        bytes: Arc<[u8]>,
+    ) -> Result<ReadyComponent, Unusable> {
         check_is_component(&bytes)?;
         let store = Arc::clone(self);
         let compile = move || {

@@ -2,17 +2,14 @@
 
 use crate::{
     ComponentFile, FunctionKind, FunctionManifest, FunctionRuntime, HttpCall, InvokeError, LoadError,
-    WasmSettings, activity_function,
-    component::ReadyComponent,
-    entity_function, http_function,
-    orchestrator_run::WasmOrchestratorRun,
-    shared::Shared,
-    timer_function,
+    WasmSettings, activity_function, component::ReadyComponent, entity_function, http_function,
+    orchestrator_run::WasmOrchestratorRun, shared::Shared, timer_function,
 };
 use bytes::Bytes;
 use durance_durable::{Json, ModuleHash, TaskFailureDetails};
 use durance_taskhub::{
-    ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestratorRun, SharedState, TimerCall, TimerFunction,
+    ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestratorRun, SharedState,
+    TimerCall, TimerFunction,
 };
 use futures_util::future::BoxFuture;
 use std::{
@@ -46,6 +43,12 @@ impl AppFunction {
     #[must_use]
     pub fn manifest(&self) -> &FunctionManifest {
         &self.manifest
+    }
+
+    /// The hash of its component.
+    #[must_use]
+    pub fn component_hash(&self) -> ModuleHash {
+        self.component.hash
     }
 
     /// The component's file.
@@ -259,9 +262,7 @@ fn too_slow(what: &str, timeout: Duration) -> TaskFailureDetails {
     TaskFailureDetails::new("Timeout", message)
 }
 
-fn list_functions<'f>(
-    components: impl Iterator<Item = (&'f Path, Arc<ReadyComponent>)>,
-) -> Vec<AppFunction> {
+fn list_functions<'f>(components: impl Iterator<Item = (&'f Path, Arc<ReadyComponent>)>) -> Vec<AppFunction> {
     let mut functions = Vec::new();
     for (file, component) in components {
         functions.extend(component.functions.iter().map(|manifest| AppFunction {

@@ -1,8 +1,11 @@
 //! What the apps of one process share: the engine, the components, the places that functions run in.
 
 use crate::{
-    FunctionApp, LoadError, ManagementLinks, WasmSettings, component_store::{ComponentStore, hash_of}, engine::Engine,
-    orchestrator_run::OrchestratorHost, shared::Shared,
+    FunctionApp, LoadError, ManagementLinks, WasmSettings,
+    component_store::{ComponentStore, hash_of},
+    engine::Engine,
+    orchestrator_run::OrchestratorHost,
+    shared::Shared,
 };
 use durance_durable::ModuleHash;
 use durance_taskhub::OrchestrationClient;

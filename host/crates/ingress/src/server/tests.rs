@@ -1,13 +1,15 @@
 use super::*;
 use crate::{
     access::KeyRequirement,
+    admin::{FunctionCatalog, FunctionEntry},
     functions::{FunctionCall, HttpFunction, HttpFunctions},
-    gateway::{Components, GatewaySettings},
+    gateway::{GatewayParts, GatewaySettings},
     keys::{AccessLevel, KeyRing, NewKeys},
     links::{LINK_LIFETIME_DEFAULT, SignedLinks},
     problem::Problem,
     response::{self, HttpResponse},
     routing::{MethodSet, RouteDefinition},
+    served::ServedApp,
     testing::open_task_hub,
 };
 use bytes::Bytes;
@@ -50,6 +52,12 @@ impl HttpFunctions for Stub {
     }
 }
 
+impl FunctionCatalog for Stub {
+    fn functions(&self) -> Vec<FunctionEntry> {
+        Vec::new()
+    }
+}
+
 /// A server at work.
 struct Fixture {
     address: SocketAddr,
@@ -73,14 +81,15 @@ impl Fixture {
         let (ring, keys) = KeyRing::generate().unwrap();
         let links = SignedLinks::new(&ring, "Hub", LINK_LIFETIME_DEFAULT, Arc::new(SystemClock));
         let app = Arc::clone(&stub) as Arc<dyn HttpFunctions>;
-        let components = Components {
-            functions: functions_at(settings, app, routes()).unwrap(),
+        let catalog = Arc::clone(&stub) as Arc<dyn FunctionCatalog>;
+        let parts = GatewayParts {
+            app: ServedApp::of(settings, app, catalog, routes()).unwrap(),
             client: hub.client(),
             keys: ring,
             links: Arc::new(links),
             listen: address.ip(),
         };
-        let gateway = Gateway::assemble(settings, components);
+        let gateway = Gateway::new(settings, parts);
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(server.serve(gateway, async { stopped.await.unwrap_or_default() }));
         Self { address, stub, keys, stop, served, _hub: hub }
@@ -172,6 +181,11 @@ async fn wrong_paths_and_methods_are_refused_with_what_is_right() {
         ("POST /healthz", 405, "allow: GET, HEAD"),
         ("POST /admin/host/ping", 200, "no-store"),
         ("GET /admin/host/status", 200, r#""state":"Running""#),
+        ("DELETE /admin/host/status", 405, "allow: GET, HEAD"),
+        ("GET /admin/host/status?verbose=true", 400, "there is no query parameter 'verbose'"),
+        ("GET /admin/functions", 200, "[]"),
+        ("GET /admin/functions/none", 404, "there is no function 'none'"),
+        ("POST /admin/functions", 405, "allow: GET, HEAD"),
     ];
     for (request, expected, text) in table {
         let response = fixture.send(request, "", "").await;

@@ -1,10 +1,7 @@
-//! The host's own endpoints.
+//! The host itself: whether it answers, what it is.
 
 use crate::{
-    access::Access,
-    keys::AccessLevel,
     problem::Problem,
-    request::Admitted,
     response::{self, HttpResponse},
 };
 use http::{Method, StatusCode};
@@ -12,18 +9,19 @@ use serde_json::json;
 use std::time::Instant;
 use uuid::Uuid;
 
-/// Answers requests about the host itself.
+/// What the host says of itself.
 #[derive(Debug)]
-pub(crate) struct HostAdmin {
+pub(crate) struct HostInfo {
     id: Uuid,
     started: Instant,
     version: &'static str,
+    app: String,
 }
 
-impl HostAdmin {
-    /// For a host of this version that starts now.
-    pub(crate) fn new(version: &'static str) -> Self {
-        Self { id: Uuid::new_v4(), started: Instant::now(), version }
+impl HostInfo {
+    /// For a host of this version that starts to serve this app now.
+    pub(crate) fn new(version: &'static str, app: &str) -> Self {
+        Self { id: Uuid::new_v4(), started: Instant::now(), version, app: app.to_owned() }
     }
 
     /// Whether the host answers at all: for load balancers and supervisors. None if the path is another.
@@ -40,22 +38,12 @@ impl HostAdmin {
         Some(Ok(response::text(StatusCode::OK, "ok\n")))
     }
 
-    /// Everything else under `/admin`.
-    pub(crate) fn answer(&self, access: &Access, request: Admitted<'_>) -> Result<HttpResponse, Problem> {
-        access.require(AccessLevel::Admin, request.parts)?;
-        let path = request.parts.uri.path();
-        match (&request.parts.method, path) {
-            (&Method::GET | &Method::HEAD, "/admin/host/status") => Ok(self.status()),
-            (_, "/admin/host/status") => Err(Problem::wrong_method(path, "GET, HEAD")),
-            _ => Err(Problem::no_such_path(path)),
-        }
-    }
-
     /// `processUptime` in milliseconds, as in the model.
-    fn status(&self) -> HttpResponse {
+    pub(super) fn status(&self) -> HttpResponse {
         let uptime = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let status = json!({
-            "id": self.id.simple().to_string(), "state": "Running", "version": self.version, "processUptime": uptime,
+            "id": self.id.simple().to_string(), "state": "Running", "version": self.version, "app": self.app,
+            "processUptime": uptime,
         });
         response::json(StatusCode::OK, &status)
     }
