@@ -28,9 +28,14 @@ pub(crate) enum Command {
 /// the command line is stronger than the environment, and that is stronger than the file.
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
-    /// The function app: the folder that has durance.toml in it.
-    #[arg(value_name = "APP FOLDER", default_value = ".", env = "DURANCE_APP")]
-    pub(crate) app: PathBuf,
+    /// The function app: the folder that has durance.toml in it [default: the present folder, or if that is none and --data
+    /// is given, what was deployed to the data folder last]
+    #[arg(value_name = "APP FOLDER", env = "DURANCE_APP")]
+    pub(crate) app: Option<PathBuf>,
+
+    /// Without an app folder: the name of the app that will be deployed, if none was deployed yet.
+    #[arg(long, value_name = "APP", env = "DURANCE_NAME", conflicts_with = "app", requires = "data")]
+    pub(crate) name: Option<String>,
 
     /// Where to listen; port 0 picks a free one [default: 127.0.0.1:7071]
     #[arg(long, value_name = "ADDR:PORT", env = "DURANCE_LISTEN")]

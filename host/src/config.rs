@@ -2,16 +2,18 @@
 
 use crate::{
     cli::{LogFormat, StartArgs},
-    manifest::{LimitTable, Manifest, ManifestError},
+    deploy::AppPackage,
+    manifest::{FILE_NAME, HostTable, LimitTable, Manifest, ManifestError},
 };
 use durance_durable::RetentionPolicy;
+use durance_ingress::GatewaySettings;
 use durance_taskhub::{ActivityLimits, TaskHubSettings};
 use durance_wasm::WasmSettings;
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     num::{NonZero, NonZeroU64},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -21,10 +23,8 @@ const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr
 /// What `durance start` needs to know.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// The app's name.
-    pub(crate) name: String,
-    /// The component files.
-    pub(crate) components: Vec<PathBuf>,
+    /// What is served.
+    pub(crate) app: AppSource,
     /// Where to listen.
     pub(crate) listen: SocketAddr,
     /// Where everything is kept.
@@ -35,20 +35,22 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// Which there are.
     pub(crate) log: String,
-    /// Before every route.
-    pub(crate) route_prefix: String,
     /// How long links are good for.
     pub(crate) link_lifetime: Duration,
     /// How long a stop waits.
     pub(crate) drain: Duration,
-    /// The longest request body, in bytes.
-    pub(crate) request_body_bytes: usize,
-    /// Requests under way at one time.
-    pub(crate) concurrent_requests: usize,
-    /// For the engine.
-    pub(crate) task_hub: TaskHubSettings,
-    /// For the functions.
-    pub(crate) wasm: WasmSettings,
+}
+
+/// Where the app comes from that is served first.
+#[derive(Debug)]
+pub(crate) enum AppSource {
+    /// A folder, as it is now.
+    Folder(AppPackage),
+    /// What was deployed to the data folder last.
+    Deployed {
+        /// The app's name, if nothing was deployed yet.
+        name: Option<String>,
+    },
 }
 
 /// The settings cannot be used. The text says which and what to do.
@@ -59,15 +61,61 @@ pub(crate) enum ConfigError {
 }
 
 impl Config {
-    /// Reads the app's manifest and puts the arguments on top.
+    /// Reads the app's manifest, if a folder is to be served, and puts the arguments on top.
     pub(crate) fn read(args: StartArgs) -> Result<Self, ConfigError> {
-        let manifest = Manifest::read(&args.app)?;
-        let components = manifest.component_files(&args.app)?;
-        let host = manifest.host;
+        let here = PathBuf::from(".");
+        let is_app_here = args.name.is_none() && here.join(FILE_NAME).exists();
+        let folder = match (args.app, &args.data) {
+            (Some(folder), _) => folder,
+            (None, Some(data)) if !is_app_here => {
+                let data = data.clone();
+                let app = AppSource::Deployed { name: args.name.clone() };
+                return Ok(Self::with(StartArgs { app: None, ..args }, app, HostTable::default(), data));
+            }
+            (None, _) => here,
+        };
+        let package = AppPackage::read(&folder)?;
+        let host = Manifest::parse(&package.manifest, &folder.join(FILE_NAME))?.host;
+        let in_app = folder.join(host.data.as_deref().unwrap_or(Path::new(".durance")));
+        let data = args.data.clone().unwrap_or(in_app);
+        Ok(Self::with(StartArgs { app: None, ..args }, AppSource::Folder(package), host, data))
+    }
+
+    fn with(args: StartArgs, app: AppSource, host: HostTable, data: PathBuf) -> Self {
+        Self {
+            app,
+            listen: args.listen.or(host.listen).unwrap_or(LISTEN_DEFAULT),
+            data,
+            require_keys: args.require_keys || host.require_keys.unwrap_or(false),
+            log_format: args.log_format.or(host.log_format).unwrap_or(LogFormat::Text),
+            log: args.log.or(host.log).unwrap_or_else(|| "info".to_owned()),
+            link_lifetime: Duration::from_secs(host.link_lifetime_seconds.unwrap_or(7 * 24 * 3600)),
+            drain: Duration::from_secs(host.drain_seconds.unwrap_or(10)),
+        }
+    }
+}
+
+/// What the manifest of an app says of how it is served.
+///
+/// How much runs at one time (`concurrent_…`, `hot_instances`) is fixed by the app that a host starts with; all else holds
+/// for a version from the moment at which it is active.
+#[derive(Debug, Clone)]
+pub(crate) struct AppSettings {
+    /// For requests.
+    pub(crate) gateway: GatewaySettings,
+    /// For the engine.
+    pub(crate) task_hub: TaskHubSettings,
+    /// For the functions.
+    pub(crate) wasm: WasmSettings,
+}
+
+impl AppSettings {
+    /// `base_url` is for links of those who have no request to take the host's address from.
+    pub(crate) fn of(manifest: Manifest, base_url: &str) -> Self {
         let limits = manifest.limits;
-        let data_in_app = host.data.unwrap_or_else(|| PathBuf::from(".durance"));
-        let mut wasm = WasmSettings::default();
+        let mut wasm = WasmSettings { base_url: base_url.to_owned(), ..WasmSettings::default() };
         let mut task_hub = TaskHubSettings::default();
+        let mut gateway = GatewaySettings::default();
         wasm.allowed_outbound_hosts = manifest.allowed_outbound_hosts;
         set(&mut wasm.memory_bytes_max, limits.memory_bytes.map(NonZero::get));
         set(&mut wasm.value_bytes_max, limits.value_bytes.map(NonZero::get));
@@ -93,22 +141,10 @@ impl Config {
         };
         set(&mut task_hub.hot_instances, limits.hot_instances);
         set(&mut task_hub.concurrent_activities, limits.concurrent_activities.map(|max| max.get() as usize));
-        Ok(Self {
-            name: manifest.name,
-            components,
-            listen: args.listen.or(host.listen).unwrap_or(LISTEN_DEFAULT),
-            data: args.data.unwrap_or_else(|| args.app.join(data_in_app)),
-            require_keys: args.require_keys || host.require_keys.unwrap_or(false),
-            log_format: args.log_format.or(host.log_format).unwrap_or(LogFormat::Text),
-            log: args.log.or(host.log).unwrap_or_else(|| "info".to_owned()),
-            route_prefix: host.route_prefix.unwrap_or_else(|| "api".to_owned()),
-            link_lifetime: Duration::from_secs(host.link_lifetime_seconds.unwrap_or(7 * 24 * 3600)),
-            drain: Duration::from_secs(host.drain_seconds.unwrap_or(10)),
-            request_body_bytes: limits.request_body_bytes.map_or(16 * 1024 * 1024, NonZero::get),
-            concurrent_requests: limits.concurrent_requests.map_or(4_096, NonZero::get),
-            task_hub,
-            wasm,
-        })
+        set(&mut gateway.route_prefix, manifest.host.route_prefix);
+        set(&mut gateway.body_bytes_max, limits.request_body_bytes.map(NonZero::get));
+        gateway.requests_in_flight_max = limits.concurrent_requests.map_or(4_096, NonZero::get);
+        Self { gateway, task_hub, wasm }
     }
 }
 

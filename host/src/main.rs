@@ -4,6 +4,7 @@ mod banner;
 mod cli;
 mod compose;
 mod config;
+mod deploy;
 mod log_lines;
 mod manifest;
 mod replay;

@@ -141,18 +141,22 @@ pub(crate) enum ManifestError {
 }
 
 impl Manifest {
-    /// Reads the manifest of the app in `folder`.
-    pub(crate) fn read(folder: &Path) -> Result<Self, ManifestError> {
+    /// The text of the manifest of the app in `folder`.
+    pub(crate) fn read_text(folder: &Path) -> Result<String, ManifestError> {
         let file = folder.join(FILE_NAME);
-        let path = file.display().to_string();
-        let text = match std::fs::read_to_string(&file) {
-            Ok(text) => text,
+        match std::fs::read_to_string(&file) {
+            Ok(text) => Ok(text),
             Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ManifestError::Missing { folder: folder.display().to_string() });
+                Err(ManifestError::Missing { folder: folder.display().to_string() })
             }
-            Err(source) => return Err(ManifestError::Unreadable { path, source }),
-        };
-        toml::from_str(&text).map_err(|source| ManifestError::Invalid { path, source: Box::new(source) })
+            Err(source) => Err(ManifestError::Unreadable { path: file.display().to_string(), source }),
+        }
+    }
+
+    /// What a manifest says; `path` is where it is from, for errors.
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
+        let path = path.display().to_string();
+        toml::from_str(text).map_err(|source| ManifestError::Invalid { path, source: Box::new(source) })
     }
 
     /// The component files, sorted, each once.
@@ -179,10 +183,14 @@ impl Manifest {
 mod tests {
     use super::*;
 
+    fn read(folder: &Path) -> Result<Manifest, ManifestError> {
+        Manifest::parse(&Manifest::read_text(folder)?, &folder.join(FILE_NAME))
+    }
+
     fn error_of(text: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE_NAME), text).unwrap();
-        let read = Manifest::read(folder.path());
+        let read = read(folder.path());
         let error = read.and_then(|manifest| manifest.component_files(folder.path()).map(drop));
         error.expect_err(text).to_string()
     }
@@ -216,7 +224,7 @@ mod tests {
     #[test]
     fn a_folder_without_the_file_is_no_app() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Manifest::read(folder.path()).expect_err("no file").to_string();
+        let error = read(folder.path()).expect_err("no file").to_string();
         assert!(error.contains("is not a function app"), "{error}");
     }
 

@@ -1,0 +1,12 @@
+//! Versions of the app: kept, made active, given back.
+//!
+//! A version is a manifest with its components, named by its content. What is served is always one: a folder that is
+//! started becomes a version first.
+
+mod catalog;
+mod deployments;
+mod package;
+
+pub(crate) use catalog::{Catalog, CatalogError};
+pub(crate) use deployments::{DeployError, DeploymentState, Deployments, HostSide, Prepared, prepare};
+pub(crate) use package::AppPackage;
