@@ -6,8 +6,8 @@ use futures_util::future::{Either, select};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::durance::functions::orchestration_context as wit;
 use crate::error::Result;
+use crate::imports::orchestration_context as wit;
 use crate::lock::Locking;
 use crate::options::{ActivityOptions, ContinueAsNewOptions, FireAt, SubOrchestrationOptions};
 use crate::task::Task;

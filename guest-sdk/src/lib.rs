@@ -36,6 +36,7 @@ mod error;
 mod executor;
 mod function;
 pub mod http;
+mod imports;
 mod lock;
 mod options;
 mod problem;
@@ -43,12 +44,15 @@ mod request;
 mod response;
 mod run;
 mod task;
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub mod testing;
 mod timer;
 
 pub use activity::ActivityContext;
 pub use bindings::durance::functions::orchestration_client::{
     EntityMetadata, EntityPage, EntityQuery, Holder, IfExists, InstancePage, InstanceQuery,
-    OrchestrationStatus, StartOptions, StartOutcome, StatusOptions, StatusSnapshot,
+    OrchestrationStatus, PurgeFilter, SortBy, StartOptions, StartOutcome, StatusOptions, StatusSnapshot,
+    TimeRange,
 };
 pub use bindings::durance::functions::orchestration_context::ParentInstance;
 pub use bindings::durance::functions::types::{Cause, EntityId, Failure, RuntimeStatus};

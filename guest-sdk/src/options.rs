@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::bindings::durance::functions::orchestration_context as wit;
+use crate::imports::orchestration_context as wit;
 
 /// When and how often a failed activity or sub-orchestration is tried again.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,6 +3,7 @@
 mod admin;
 mod bad_apps;
 mod client_calls;
+mod client_operations;
 mod context;
 mod determinism;
 mod entities;

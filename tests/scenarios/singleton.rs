@@ -5,13 +5,15 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const WAIT: &str = r#"{"timeoutSeconds":300}"#;
-const LINKS: [&str; 6] = [
+const LINKS: [&str; 8] = [
     "statusQueryGetUri",
     "sendEventPostUri",
     "terminatePostUri",
     "purgeHistoryDeleteUri",
     "suspendPostUri",
     "resumePostUri",
+    "restartPostUri",
+    "rewindPostUri",
 ];
 
 async fn start_single(client: &Client, orchestrator: &str, id: &str, input: &str) -> Reply {

@@ -9,6 +9,7 @@
 
 mod commit;
 mod entity;
+mod entity_lock;
 mod event;
 mod event_json;
 mod failure;
@@ -19,6 +20,7 @@ mod json;
 mod record;
 mod retention;
 mod retry;
+mod rewind;
 mod runtime_state;
 mod schedule;
 mod start;
@@ -27,8 +29,9 @@ mod time;
 pub use commit::{NextExecution, TurnCommit};
 pub use entity::{
     Caller, EntityAction, EntityId, EntityMessage, EntityOperation, EntityRecord, EntitySignal,
-    InvalidEntityId, LockRequest,
+    InvalidEntityId,
 };
+pub use entity_lock::{CriticalSection, Lane, LockRequest, LockStep};
 pub use event::{
     ActivityOptions, CallEntity, CreateSubOrchestration, CreateTimer, HistoryEvent, LockEntities,
     ScheduleTask, SendEventTo, StartOrchestration, TaskId,
@@ -41,9 +44,12 @@ pub use id::{
     PartitionId,
 };
 pub use json::{InvalidJson, Json};
-pub use record::{ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, Token};
+pub use record::{
+    ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, StartDetails, Token,
+};
 pub use retention::RetentionPolicy;
 pub use retry::{FailedAttempt, InvalidRetryPolicy, RetryPolicy};
+pub use rewind::{HoldsLocks, Reopened, RewindPlan, plan_rewind};
 pub use runtime_state::{
     ACTIONS_MAX, BeginTurn, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NAME_BYTES_MAX,
     NonDeterminism, Outcome, RuntimeState, TURN_BYTES_MAX,

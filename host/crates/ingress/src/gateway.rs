@@ -8,6 +8,7 @@ use crate::{
     links::{MANAGEMENT_PATH, SignedLinks},
     management::ManagementApi,
     problem::Problem,
+    repeated::RepeatedRequests,
     request::Admitted,
     response::HttpResponse,
     served::{AppSwitch, ServedApp},
@@ -56,6 +57,7 @@ pub struct Gateway {
     admin: AdminApi,
     management: ManagementApi,
     app: AppSwitch,
+    repeated: RepeatedRequests,
     uri_bytes_max: usize,
     in_flight: Semaphore,
 }
@@ -87,6 +89,7 @@ impl Gateway {
                 host: HostInfo::new(env!("CARGO_PKG_VERSION"), links.task_hub()),
                 app: app.clone(),
             },
+            repeated: RepeatedRequests::new(client.clone()),
             management: ManagementApi { client, links, body_limits: BodyLimits::of(settings) },
             app,
             uri_bytes_max: settings.uri_bytes_max,
@@ -136,7 +139,7 @@ impl Gateway {
         if below(path, "/runtime").is_some() {
             return Err(Problem::no_such_path(path));
         }
-        match self.app.app().functions.answer(&self.access, request, body).await {
+        match self.app.app().functions.answer(&self.access, &self.repeated, request, body).await {
             Some(answer) => answer,
             None if path == "/" => self.admin.host.homepage(&request.parts.method),
             None => Err(Problem::no_such_path(path)),

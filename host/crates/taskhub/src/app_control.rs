@@ -63,12 +63,13 @@ impl AppControl {
         earlier
     }
 
-    /// The components that live instances are pinned to. It blocks on the store.
+    /// The components that instances are pinned to which are live, or have failed and may be rewound. It blocks on the store.
     ///
     /// # Errors
     /// The store cannot be read.
     pub fn pinned_modules(&self) -> Result<HashSet<ModuleHash>, StoreError> {
-        let statuses = RuntimeStatus::ALL.into_iter().filter(|status| !status.is_finished()).collect();
+        let may_go_on = |status: &RuntimeStatus| !status.is_finished() || *status == RuntimeStatus::Failed;
+        let statuses = RuntimeStatus::ALL.into_iter().filter(may_go_on).collect();
         let mut query = ListQuery { statuses, page_size: PAGE, ..ListQuery::default() };
         let mut needed = HashSet::new();
         loop {

@@ -13,6 +13,7 @@ mod activity_control;
 mod activity_queue;
 mod app_control;
 mod client;
+mod client_error;
 mod clock;
 mod committer;
 mod effects;
@@ -21,7 +22,10 @@ mod entities;
 mod entity_client;
 mod executor;
 mod history_json;
+mod idempotency;
+mod operate;
 mod partition;
+mod purge;
 mod read;
 mod replay;
 mod schedules;
@@ -38,15 +42,20 @@ mod watchers;
 pub use activity_control::ActivityControl;
 pub use activity_queue::ActivityLimits;
 pub use app_control::{AppControl, EarlierCalls};
-pub use client::{ClientError, OrchestrationClient, StartAnswer, StartOptions};
+pub use client::{OrchestrationClient, RaisedEvent, RestartUnder, StartAnswer, StartOptions};
+pub use client_error::ClientError;
 pub use clock::{Clock, SystemClock};
 pub use durance_durable::EntityAction;
-pub use durance_store::{EntityPage, EntityQuery, Holder, ListQuery, StoreError};
+pub use durance_store::{
+    EntityPage, EntityQuery, Holder, ListPosition, ListQuery, SortBy, StatusCounts, StoreError, TimeRange,
+};
 pub use executor::{
     ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress,
     SharedState,
 };
 pub use history_json::history_json;
+pub use idempotency::Idempotency;
+pub use purge::PurgeFilter;
 pub use replay::{Divergence, replay};
 pub use schedules::{TimerCall, TimerFunction};
 pub use settings::TaskHubSettings;

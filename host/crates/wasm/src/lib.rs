@@ -16,6 +16,7 @@ mod bindings;
 mod cache;
 mod call_state;
 mod client_binding;
+mod client_values;
 mod component;
 mod component_store;
 mod context_binding;
