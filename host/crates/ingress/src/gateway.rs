@@ -2,7 +2,8 @@
 
 use crate::{
     access::{Access, KeyRequirement},
-    admin::{AdminApi, HostInfo},
+    admin::{AdminApi, AppsApi, HostInfo},
+    app_versions::AppVersions,
     body::{BodyLimits, RequestBody},
     keys::KeyRing,
     links::{MANAGEMENT_PATH, SignedLinks},
@@ -11,7 +12,7 @@ use crate::{
     repeated::RepeatedRequests,
     request::Admitted,
     response::HttpResponse,
-    served::{AppSwitch, ServedApp},
+    served::AppSwitch,
 };
 use durance_taskhub::OrchestrationClient;
 use futures_util::FutureExt as _;
@@ -65,8 +66,10 @@ pub struct Gateway {
 /// What requests are answered with.
 #[derive(Debug)]
 pub struct GatewayParts {
-    /// The functions, to begin with.
-    pub app: ServedApp,
+    /// The app whose functions are served.
+    pub app: AppSwitch,
+    /// Who exchanges it.
+    pub apps: Arc<dyn AppVersions>,
     /// The client of the task hub that the management API manages.
     pub client: OrchestrationClient,
     /// What opens functions and the management API.
@@ -81,13 +84,13 @@ impl Gateway {
     /// A gateway to this app.
     #[must_use]
     pub fn new(settings: &GatewaySettings, parts: GatewayParts) -> Self {
-        let GatewayParts { app, client, keys, links, listen } = parts;
-        let app = AppSwitch::new(app);
+        let GatewayParts { app, apps, client, keys, links, listen } = parts;
         Self {
             access: Access::new(keys, settings.key_requirement, listen),
             admin: AdminApi {
                 host: HostInfo::new(env!("CARGO_PKG_VERSION"), links.task_hub()),
                 app: app.clone(),
+                apps: AppsApi { versions: apps },
             },
             repeated: RepeatedRequests::new(client.clone()),
             management: ManagementApi { client, links, body_limits: BodyLimits::of(settings) },
@@ -95,12 +98,6 @@ impl Gateway {
             uri_bytes_max: settings.uri_bytes_max,
             in_flight: Semaphore::new(settings.requests_in_flight_max),
         }
-    }
-
-    /// What exchanges the app.
-    #[must_use]
-    pub fn app_switch(&self) -> AppSwitch {
-        self.app.clone()
     }
 
     /// The answer to a request: always one, whatever happens.

@@ -10,6 +10,7 @@
 mod access;
 mod admin;
 mod app;
+mod app_versions;
 mod body;
 mod functions;
 mod gateway;
@@ -28,6 +29,10 @@ mod server;
 mod testing;
 
 pub use access::KeyRequirement;
+pub use app_versions::{
+    AppComponentEntry, AppError, AppList, AppUpload, AppVersionEntry, AppVersions, Collected, DeployOutcome,
+    DeployReport, Gate, GateDifference, GateReport, OrchestratorGate,
+};
 pub use gateway::{Gateway, GatewayParts, GatewaySettings};
 pub use keys::{AccessLevel, KeyError, KeyRing, NewKeys};
 pub use links::{

@@ -49,7 +49,9 @@ impl ServedApp {
 pub struct AppSwitch(Arc<ArcSwap<ServedApp>>);
 
 impl AppSwitch {
-    pub(crate) fn new(app: ServedApp) -> Self {
+    /// This app is served first.
+    #[must_use]
+    pub fn new(app: ServedApp) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(app)))
     }
 

@@ -30,6 +30,8 @@ impl Engine {
         options: StartOptions,
         idempotency: Option<&Idempotency>,
     ) -> Result<StartAnswer, ClientError> {
+        // What is looked up here is needed until it is in the store.
+        let _era = self.era.present();
         let key = idempotency.map(|key| key.of(&options.parts(orchestrator, &input)));
         let request = self.request(orchestrator, input, options, idempotency)?;
         let place = self.admit()?;

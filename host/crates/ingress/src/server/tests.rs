@@ -9,8 +9,8 @@ use crate::{
     problem::Problem,
     response::{self, HttpResponse},
     routing::{MethodSet, RouteDefinition},
-    served::ServedApp,
-    testing::open_task_hub,
+    served::{AppSwitch, ServedApp},
+    testing::{NoVersions, open_task_hub},
 };
 use bytes::Bytes;
 use durance_taskhub::{SystemClock, TaskHub};
@@ -83,7 +83,8 @@ impl Fixture {
         let app = Arc::clone(&stub) as Arc<dyn HttpFunctions>;
         let catalog = Arc::clone(&stub) as Arc<dyn FunctionCatalog>;
         let parts = GatewayParts {
-            app: ServedApp::of(settings, app, catalog, routes()).unwrap(),
+            app: AppSwitch::new(ServedApp::of(settings, app, catalog, routes()).unwrap()),
+            apps: Arc::new(NoVersions),
             client: hub.client(),
             keys: ring,
             links: Arc::new(links),
