@@ -8,8 +8,8 @@ use crate::{
     shutdown::{Interrupts, failure},
 };
 use durance_ingress::{
-    BindError, Gateway, GatewayParts, GatewaySettings, KeyError, KeyRequirement, KeyRing, ServedApp, Server,
-    ServerSettings, SignedLinks,
+    AppSwitch, BindError, Gateway, GatewayParts, GatewaySettings, KeyError, KeyRequirement, KeyRing,
+    ServedApp, Server, ServerSettings, SignedLinks,
 };
 use durance_store::{EmbeddedStore, StoreError, StoreOptions, TaskHubStore};
 use durance_taskhub::{Clock, FunctionExecutor, SystemClock, TaskHub, TaskHubSettings};
@@ -21,6 +21,9 @@ use std::{
     time::Instant,
 };
 use tokio::sync::Mutex;
+
+/// Histories that are replayed at one time, before a deployment.
+const REPLAYS: usize = 1;
 
 /// Why the host does not serve, or serves no more.
 #[derive(Debug, thiserror::Error)]
@@ -83,23 +86,25 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     let mut hub = TaskHub::open(store, executor, Arc::clone(&clock), &first.task_hub_settings())?;
     first.runtime.set_client(hub.client());
     let failed = hub.failed();
+    let switch = AppSwitch::new(first.served);
+    let deployments = Arc::new(Deployments {
+        host: first.host,
+        runtime: first.runtime,
+        active: first.active,
+        switch: switch.clone(),
+        control: hub.app_control(),
+        clock,
+        state: Mutex::new(DeploymentState::new(first.catalog)),
+    });
     let parts = GatewayParts {
-        app: first.served,
+        app: switch,
+        apps: Arc::<Deployments>::clone(&deployments),
         client: hub.client(),
         keys: keys.clone(),
         links,
         listen: address.ip(),
     };
     let gateway = Gateway::new(&gateway_settings(&config, &first.settings), parts);
-    let deployments = Arc::new(Deployments {
-        host: first.host,
-        runtime: first.runtime,
-        active: first.active,
-        switch: gateway.app_switch(),
-        control: hub.app_control(),
-        clock,
-        state: Mutex::new(DeploymentState::new(first.catalog)),
-    });
     deployments.begin_with(first.package).await?;
     hub.recover()?;
     if new_keys.is_some() {
@@ -176,10 +181,10 @@ impl FirstApp {
         Ok(Self { host, catalog, package, runtime, active, served, settings })
     }
 
-    /// Waiting orchestrators and those that run share the slots of the pool.
+    /// Waiting orchestrators, those that run and replays before a deployment share the slots of the pool.
     fn task_hub_settings(&self) -> TaskHubSettings {
         let settings = self.settings.task_hub.clone();
-        let room = self.runtime.orchestrator_slots().saturating_sub(settings.concurrent_turns);
+        let room = self.runtime.orchestrator_slots().saturating_sub(settings.concurrent_turns + REPLAYS);
         TaskHubSettings { hot_instances: settings.hot_instances.min(room), ..settings }
     }
 }

@@ -1,12 +1,17 @@
 //! What a host serves, and how it is exchanged.
 
-use super::{Catalog, CatalogError, catalog::KeptVersion, package::AppPackage};
+use super::{
+    Catalog, CatalogError,
+    catalog::KeptVersion,
+    gate::{GateFailure, ReplayGate},
+    package::AppPackage,
+};
 use crate::{
     config::AppSettings,
     manifest::{FILE_NAME, Manifest, ManifestError},
 };
 use durance_durable::ModuleHash;
-use durance_ingress::{AppSwitch, RouteError, ServedApp};
+use durance_ingress::{AppSwitch, DeployOutcome, DeployReport, Gate, GateReport, RouteError, ServedApp};
 use durance_store::StoreError;
 use durance_taskhub::{AppControl, Clock, EarlierCalls};
 use durance_wasm::{ActiveApp, FunctionApp, FunctionRuntime, LoadError};
@@ -33,6 +38,10 @@ pub(crate) enum DeployError {
     Catalog(#[from] CatalogError),
     #[error("the components that instances need could not be listed: {0}")]
     Store(#[from] StoreError),
+    #[error("live instances cannot go on with this version")]
+    Incompatible(GateReport),
+    #[error(transparent)]
+    Gate(#[from] GateFailure),
     #[error("components could not be deleted: {0}")]
     Delete(io::Error),
 }
@@ -98,18 +107,43 @@ impl DeploymentState {
 }
 
 impl Deployments {
-    /// Serves a version from now on; nothing if it is the active one. Requests that are under way end on the one before,
-    /// and instances go on with the components that they are pinned to.
+    /// Serves an app from now on; nothing if it is served already. Requests that are under way end on the version before,
+    /// and instances go on with the components that they are pinned to, unless the gate is to move them.
     ///
-    /// Guarantee: all or nothing; that it is the active one is durable when this returns.
-    pub(crate) async fn deploy(&self, package: AppPackage) -> Result<ModuleHash, DeployError> {
+    /// Guarantee: all or nothing; that it is the active version is durable when this returns.
+    pub(crate) async fn deploy_package(&self, package: AppPackage, gate: Gate) -> Result<DeployReport, DeployError> {
         let mut state = self.state.lock().await;
         let version = package.version();
-        if state.catalog.active() != Some(version) {
-            let prepared = prepare(&self.runtime, &self.host, &package).await?;
-            self.serve(&mut state, package, prepared).await?;
+        let is_active = state.catalog.active() == Some(version);
+        if is_active && gate == Gate::default() {
+            return Ok(DeployReport { version, outcome: DeployOutcome::Unchanged, gate: None });
         }
-        Ok(version)
+        let prepared = prepare(&self.runtime, &self.host, &package).await?;
+        let app = Arc::clone(&prepared.app);
+        let mut replays = (gate != Gate::default()).then(|| ReplayGate::new(&self.control, &app));
+        if let Some(replays) = &mut replays {
+            replays.check().await?;
+            if gate.require_compatible && !gate.check && !replays.is_compatible() {
+                return Err(DeployError::Incompatible(replays.report()));
+            }
+        }
+        let outcome = match (gate.check, is_active) {
+            (true, _) => DeployOutcome::Checked,
+            (false, true) => DeployOutcome::Unchanged,
+            (false, false) => {
+                self.serve(&mut state, package, prepared).await?;
+                DeployOutcome::Activated
+            }
+        };
+        let moved = match &mut replays {
+            Some(replays) if gate.migrate && !gate.check => replays.migrate().await,
+            _ => Ok(()),
+        };
+        let mut gate = replays.map(|replays| replays.report());
+        if let (Some(gate), Err(error)) = (&mut gate, moved) {
+            gate.incomplete = Some(error.to_string());
+        }
+        Ok(DeployReport { version, outcome, gate })
     }
 
     /// Notes what the host has started with. An app without components is none.
@@ -146,7 +180,7 @@ impl Deployments {
     }
 
     /// Deletes what nobody needs any more: versions, and components that neither a version nor a live instance needs.
-    pub(crate) async fn collect(&self) -> Result<Vec<ModuleHash>, DeployError> {
+    pub(crate) async fn collect_unneeded(&self) -> Result<Vec<ModuleHash>, DeployError> {
         let mut state = self.state.lock().await;
         state.earlier.retain(|earlier| !earlier.are_over());
         if !state.earlier.is_empty() {
@@ -166,7 +200,7 @@ impl Deployments {
         let mut interval = tokio::time::interval(COLLECT_EVERY);
         loop {
             interval.tick().await;
-            match self.collect().await {
+            match self.collect_unneeded().await {
                 Ok(collected) if collected.is_empty() => {}
                 Ok(collected) => {
                     tracing::info!(versions = collected.len(), "versions that nobody needs were deleted")

@@ -3,9 +3,12 @@
 //! A version is a manifest with its components, named by its content. What is served is always one: a folder that is
 //! started becomes a version first.
 
+mod archive;
 mod catalog;
 mod deployments;
+mod gate;
 mod package;
+mod versions;
 
 pub(crate) use catalog::{Catalog, CatalogError};
 pub(crate) use deployments::{DeployError, DeploymentState, Deployments, HostSide, Prepared, prepare};

@@ -129,14 +129,9 @@ pub struct GateReport {
     pub events: u64,
     /// How long that took.
     pub elapsed_seconds: f64,
-}
-
-impl GateReport {
-    /// Whether every live instance can go on with the version.
-    #[must_use]
-    pub fn is_compatible(&self) -> bool {
-        self.orchestrators.iter().all(|orchestrator| orchestrator.diverged == 0)
-    }
+    /// Why not all that can go on were moved: the version is served nevertheless.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<String>,
 }
 
 /// How the instances of one orchestrator replay.

@@ -15,7 +15,7 @@ const PAGE: usize = 1_000;
 /// Tells a task hub that its executor serves another app, and answers what deployments need to know of its instances.
 #[derive(Debug, Clone)]
 pub struct AppControl {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
 }
 
 /// What began before the app was exchanged, and may still start orchestrations on the components of the app before.

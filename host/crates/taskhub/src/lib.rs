@@ -21,6 +21,7 @@ mod engine;
 mod entities;
 mod entity_client;
 mod executor;
+mod gate;
 mod history_json;
 mod idempotency;
 mod operate;
@@ -53,6 +54,7 @@ pub use executor::{
     ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress,
     SharedState,
 };
+pub use gate::{GateError, ReplayedInstance};
 pub use history_json::history_json;
 pub use idempotency::Idempotency;
 pub use purge::PurgeFilter;
