@@ -1,6 +1,6 @@
 # What a user and a developer type. Everything is built in release mode, so that it is compiled once.
 
-.PHONY: build start test functions guests host lint docs
+.PHONY: build start test test-kit functions guests host lint docs
 
 build: functions host
 
@@ -8,8 +8,13 @@ start: build
 	./target/release/durance start functions
 
 # All that a change must pass, from a clean machine.
-test: lint guests build docs
+test: lint guests build docs test-kit
 	cargo test --release --workspace
+
+# The SDK's test kit, and the samples' own tests, which run natively.
+test-kit:
+	cargo test --release -p durance-sdk --features testing
+	cd functions && cargo test --target $$(rustc --print host-tuple)
 
 host:
 	cargo build --release -p durance
@@ -25,6 +30,7 @@ lint: .target-ready
 	cd functions && cargo fmt --all --check
 	cd tests/guests && cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
+	cargo clippy --release -p durance-sdk --features testing --all-targets -- -D warnings
 	cd functions && cargo clippy --release -- -D warnings
 	cd tests/guests && cargo clippy --release -- -D warnings
 

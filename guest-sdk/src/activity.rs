@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::durance::functions::invocation;
 use crate::error::{Error, Result};
+use crate::imports::invocation;
 
 /// What is known of the present call of an activity, as its second parameter.
 #[derive(Clone, Copy, Debug, Default)]

@@ -14,7 +14,7 @@ use crate::request::Request;
 use crate::response::Response;
 use crate::{
     EntityId, EntityPage, EntityQuery, IfExists, InstancePage, InstanceQuery, OrchestrationStatus,
-    RuntimeStatus, StartOptions, StartOutcome, StatusOptions, StatusSnapshot,
+    PurgeFilter, RuntimeStatus, SortBy, StartOptions, StartOutcome, StatusOptions, StatusSnapshot, TimeRange,
 };
 
 /// Seconds until a client may ask for the status of an orchestration that was just started.
@@ -64,14 +64,32 @@ impl From<wit::ClientError> for ClientError {
 ///
 /// What it answers is durable. In an orchestrator every call ends the run: use
 /// [`OrchestrationContext`](crate::OrchestrationContext) there.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OrchestrationClient(());
+#[derive(Clone, Debug, Default)]
+pub struct OrchestrationClient {
+    idempotency_key: Option<String>,
+}
 
 #[expect(clippy::unused_self, reason = "the receiver says where the call is allowed")]
 impl OrchestrationClient {
     /// The client of the host that runs this function.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same client for one call that may be repeated: with the same key within 24 hours it changes nothing more and
+    /// gets the first answer, a refusal too. For calls that change something; a start's own key goes before.
+    #[must_use]
+    pub fn with_idempotency_key(&self, key: impl Into<String>) -> Self {
+        Self { idempotency_key: Some(key.into()) }
+    }
+
+    fn key(&self) -> Option<&str> {
+        self.idempotency_key.as_deref()
+    }
+
+    fn keyed(&self, mut options: StartOptions) -> StartOptions {
+        options.idempotency_key = options.idempotency_key.or_else(|| self.idempotency_key.clone());
+        options
     }
 
     /// The status of an instance with its input, and the token to start it with if nothing changes until then.
@@ -99,15 +117,13 @@ impl OrchestrationClient {
     /// # Errors
     /// [`ClientError::UnknownOrchestrator`], [`ClientError::InvalidArgument`] when the input cannot be written as JSON,
     /// [`ClientError::Unavailable`].
+    ///
+    /// # Panics
+    /// When the host breaks the contract: the outcome names no run.
     pub fn start_new(&self, orchestrator: &str, input: impl Serialize) -> Result<String, ClientError> {
         let outcome = self.start_new_with(orchestrator, input, StartOptions::default())?;
-        match outcome {
-            StartOutcome::Started(holder)
-            | StartOutcome::Existing(holder)
-            | StartOutcome::AlreadyExists(holder)
-            | StartOutcome::Changed(Some(holder)) => Ok(holder.instance_id),
-            StartOutcome::Changed(None) => unreachable!("a start without a token compares nothing"),
-        }
+        let instance_id = outcome.instance_id();
+        Ok(instance_id.expect("a start without a token compares nothing").to_owned())
     }
 
     /// Starts an orchestration, decided atomically: of any number of callers with one id, one starts it and every one
@@ -122,7 +138,7 @@ impl OrchestrationClient {
         input: impl Serialize,
         options: StartOptions,
     ) -> Result<StartOutcome, ClientError> {
-        Ok(wit::start_new(orchestrator, &to_json(&input)?, &options)?)
+        Ok(wit::start_new(orchestrator, &to_json(&input)?, &self.keyed(options))?)
     }
 
     /// Sends an event to an instance; it is kept until the orchestrator waits for it.
@@ -135,7 +151,7 @@ impl OrchestrationClient {
         event_name: &str,
         data: impl Serialize,
     ) -> Result<(), ClientError> {
-        Ok(wit::raise_event(instance_id, event_name, &to_json(&data)?)?)
+        Ok(wit::raise_event(instance_id, event_name, &to_json(&data)?, self.key())?)
     }
 
     /// Ends an instance; the reason becomes its output.
@@ -143,7 +159,7 @@ impl OrchestrationClient {
     /// # Errors
     /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is finished.
     pub fn terminate(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
-        Ok(wit::terminate(instance_id, reason)?)
+        Ok(wit::terminate(instance_id, reason, false, self.key())?)
     }
 
     /// Lets an instance take no further step until it is resumed.
@@ -151,7 +167,7 @@ impl OrchestrationClient {
     /// # Errors
     /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is finished or suspended.
     pub fn suspend(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
-        Ok(wit::suspend(instance_id, reason)?)
+        Ok(wit::suspend(instance_id, reason, self.key())?)
     }
 
     /// Lets a suspended instance go on.
@@ -159,7 +175,7 @@ impl OrchestrationClient {
     /// # Errors
     /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is not suspended.
     pub fn resume(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
-        Ok(wit::resume(instance_id, reason)?)
+        Ok(wit::resume(instance_id, reason, self.key())?)
     }
 
     /// Deletes a finished instance, its history and its kept generations.
@@ -167,7 +183,87 @@ impl OrchestrationClient {
     /// # Errors
     /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance is not finished.
     pub fn purge(&self, instance_id: &str) -> Result<(), ClientError> {
-        Ok(wit::purge(instance_id)?)
+        wit::purge(instance_id, false, self.key())?;
+        Ok(())
+    }
+
+    /// Deletes a finished instance and the finished sub-orchestrations below it; answers how many. Live ones stay.
+    ///
+    /// # Errors
+    /// As [`Self::purge`].
+    pub fn purge_tree(&self, instance_id: &str) -> Result<u64, ClientError> {
+        Ok(wit::purge(instance_id, true, self.key())?)
+    }
+
+    /// Deletes the finished instances that the filter selects; answers how many. With `dry_run` it only counts them.
+    ///
+    /// # Errors
+    /// [`ClientError::Unavailable`].
+    pub fn purge_instances(&self, filter: &PurgeFilter, dry_run: bool) -> Result<u64, ClientError> {
+        Ok(wit::purge_instances(filter, dry_run)?)
+    }
+
+    /// Ends an instance and all of its live sub-orchestrations, and theirs.
+    ///
+    /// # Errors
+    /// As [`Self::terminate`].
+    pub fn terminate_tree(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
+        Ok(wit::terminate(instance_id, reason, true, self.key())?)
+    }
+
+    /// Lets a failed instance go on from where it failed: what failed is done again, failed sub-orchestrations are
+    /// rewound too.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::WrongStatus`] when the instance has not failed.
+    pub fn rewind(&self, instance_id: &str, reason: &str) -> Result<(), ClientError> {
+        Ok(wit::rewind(instance_id, reason, self.key())?)
+    }
+
+    /// Starts the instance's orchestrator again under a new id, with the same input, tags and version; answers the id.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::UnknownOrchestrator`], [`ClientError::Unavailable`].
+    pub fn restart(&self, instance_id: &str) -> Result<String, ClientError> {
+        match wit::restart(instance_id, true, self.key())? {
+            StartOutcome::Started(holder)
+            | StartOutcome::Existing(holder)
+            | StartOutcome::AlreadyExists(holder)
+            | StartOutcome::Changed(Some(holder)) => Ok(holder.instance_id),
+            StartOutcome::Changed(None) => unreachable!("a start without a token compares nothing"),
+        }
+    }
+
+    /// The same under the same id: [`StartOutcome::AlreadyExists`] when the instance is live.
+    ///
+    /// # Errors
+    /// As [`Self::restart`].
+    pub fn restart_same_id(&self, instance_id: &str) -> Result<StartOutcome, ClientError> {
+        Ok(wit::restart(instance_id, false, self.key())?)
+    }
+
+    /// Starts an orchestration unless a live one has the id, and sends whichever it is an event, in one commit.
+    ///
+    /// # Errors
+    /// As [`Self::start_new_with`].
+    pub fn start_and_raise(
+        &self,
+        orchestrator: &str,
+        input: impl Serialize,
+        options: StartOptions,
+        event_name: &str,
+        data: impl Serialize,
+    ) -> Result<StartOutcome, ClientError> {
+        let (input, data) = (to_json(&input)?, to_json(&data)?);
+        Ok(wit::start_and_raise(orchestrator, &input, &self.keyed(options), event_name, &data)?)
+    }
+
+    /// How many instances there are of each status that has any.
+    ///
+    /// # Errors
+    /// [`ClientError::Unavailable`].
+    pub fn count_instances(&self) -> Result<Vec<(RuntimeStatus, u64)>, ClientError> {
+        Ok(wit::count_instances()?)
     }
 
     /// One page of the instances that match.
@@ -200,7 +296,7 @@ impl OrchestrationClient {
         operation: &str,
         input: impl Serialize,
     ) -> Result<(), ClientError> {
-        Ok(wit::signal_entity(&entity.into(), operation, &to_json(&input)?, None)?)
+        Ok(wit::signal_entity(&entity.into(), operation, &to_json(&input)?, None, self.key())?)
     }
 
     /// Sends an entity an operation that is not to run before a time.
@@ -215,7 +311,7 @@ impl OrchestrationClient {
         at: SystemTime,
     ) -> Result<(), ClientError> {
         let at = FireAt::At(at).nanoseconds(0);
-        Ok(wit::signal_entity(&entity.into(), operation, &to_json(&input)?, Some(at))?)
+        Ok(wit::signal_entity(&entity.into(), operation, &to_json(&input)?, Some(at), self.key())?)
     }
 
     /// The state of an entity as its last operation left it; none when there is no such entity.
@@ -257,6 +353,29 @@ impl OrchestrationClient {
         Ok(serde_json::from_str(&links).expect("the host writes a JSON object"))
     }
 
+    /// Waits for the end of the instance: status 200 with its output alone if it has completed, with its whole status if
+    /// it has failed or was terminated; 202 with the management links if the time is over before.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::InvalidArgument`] for a malformed id.
+    ///
+    /// # Panics
+    /// When the host breaks the contract: the links are no JSON object.
+    pub fn wait_for_completion_or_create_check_status_response(
+        &self,
+        request: &Request,
+        instance_id: &str,
+        timeout: Duration,
+    ) -> Result<Response, ClientError> {
+        let status = self.wait_for_completion(instance_id, timeout)?;
+        let body = match status.runtime_status {
+            RuntimeStatus::Completed => status.output.unwrap_or_else(|| "null".to_owned()),
+            ended if ended.is_finished() => status.to_json().to_string(),
+            _ => return self.create_check_status_response(request, instance_id),
+        };
+        Ok(Response::new(200).header("content-type", "application/json").body(body))
+    }
+
     /// Status 202 with the management links as its body, `Location` the status's and `Retry-After` 10.
     ///
     /// # Errors
@@ -290,6 +409,19 @@ fn to_json(value: &impl Serialize) -> Result<String, ClientError> {
     })
 }
 
+impl StartOutcome {
+    /// The id that a run holds; none where a token was given and no run holds the id any more.
+    pub fn instance_id(&self) -> Option<&str> {
+        match self {
+            Self::Started(holder)
+            | Self::Existing(holder)
+            | Self::AlreadyExists(holder)
+            | Self::Changed(Some(holder)) => Some(&holder.instance_id),
+            Self::Changed(None) => None,
+        }
+    }
+}
+
 /// A random id, `replace-finished`, no token, no idempotency key and no retention of its own.
 impl Default for StartOptions {
     fn default() -> Self {
@@ -299,6 +431,8 @@ impl Default for StartOptions {
             token: None,
             idempotency_key: None,
             retention_ms: None,
+            tags: Vec::new(),
+            version: None,
         }
     }
 }
@@ -340,6 +474,22 @@ impl StartOptions {
     }
 }
 
+impl StartOptions {
+    /// Gives the run a tag to find it by.
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives the run a version, which its sub-orchestrations inherit.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+}
+
 impl FromStr for IfExists {
     type Err = ClientError;
 
@@ -371,9 +521,16 @@ impl Default for InstanceQuery {
     fn default() -> Self {
         Self {
             runtime_status: Vec::new(),
-            created_time_from: None,
-            created_time_to: None,
+            names: Vec::new(),
+            created: TimeRange::default(),
+            last_updated: TimeRange::default(),
+            completed: TimeRange::default(),
             instance_id_prefix: None,
+            parent_instance_id: None,
+            tags: Vec::new(),
+            custom_status: None,
+            sort: SortBy::Id,
+            descending: false,
             show_input: true,
             page_size: 100,
             continuation_token: None,
@@ -395,7 +552,32 @@ impl Default for EntityQuery {
     }
 }
 
+/// Whenever.
+impl Default for TimeRange {
+    fn default() -> Self {
+        Self { time_from: None, time_to: None }
+    }
+}
+
 impl OrchestrationStatus {
+    /// The status as an object, with names as the management API has them.
+    fn to_json(&self) -> Value {
+        let value = |json: &Option<String>| {
+            json.as_deref().map_or(Value::Null, |json| serde_json::from_str(json).unwrap_or(Value::Null))
+        };
+        let failure = self.failure.as_ref().map(|failure| failure.message.clone());
+        serde_json::json!({
+            "name": self.name,
+            "instanceId": self.instance_id,
+            "runtimeStatus": self.runtime_status.name(),
+            "input": value(&self.input),
+            "customStatus": value(&self.custom_status),
+            "output": failure.map_or_else(|| value(&self.output), Value::from),
+            "executionId": self.execution_id,
+            "generation": self.generation,
+        })
+    }
+
     /// Reads the input; `null` where there is none.
     ///
     /// # Errors
@@ -426,6 +608,20 @@ fn read<T: DeserializeOwned>(json: Option<&str>) -> Result<T> {
 }
 
 impl RuntimeStatus {
+    /// The name as the management API shows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "Running",
+            Self::Completed => "Completed",
+            Self::ContinuedAsNew => "ContinuedAsNew",
+            Self::Failed => "Failed",
+            Self::Canceled => "Canceled",
+            Self::Terminated => "Terminated",
+            Self::Pending => "Pending",
+            Self::Suspended => "Suspended",
+        }
+    }
+
     /// Whether the run has ended: completed, failed, canceled or terminated.
     pub fn is_finished(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Canceled | Self::Terminated)

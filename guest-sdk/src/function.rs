@@ -185,3 +185,29 @@ fn find<F>(name: &str, kind: &str, runner: fn(&Role) -> Option<F>) -> Result<F> 
             Error::non_retriable("FunctionNotFound", message)
         })
 }
+
+/// The name under which an orchestrator is registered; it is asked for without regard to case.
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub(crate) fn orchestrator_named(name: &str) -> Option<&'static str> {
+    registered_name(name, |role| matches!(role, Role::Orchestrator(_)))
+}
+
+/// The same of an activity.
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub(crate) fn activity_named(name: &str) -> Option<&'static str> {
+    registered_name(name, |role| matches!(role, Role::Activity(_)))
+}
+
+/// The same of an entity.
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub(crate) fn entity_named(name: &str) -> Option<&'static str> {
+    registered_name(name, |role| matches!(role, Role::Entity(_)))
+}
+
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+fn registered_name(name: &str, is_of_kind: fn(&Role) -> bool) -> Option<&'static str> {
+    let mut functions = inventory::iter::<Function>.into_iter();
+    let found =
+        functions.find(|function| is_of_kind(&function.role) && function.name.eq_ignore_ascii_case(name));
+    found.map(|function| function.name)
+}

@@ -36,6 +36,7 @@ mod error;
 mod executor;
 mod function;
 pub mod http;
+mod imports;
 mod lock;
 mod options;
 mod problem;
@@ -43,12 +44,15 @@ mod request;
 mod response;
 mod run;
 mod task;
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub mod testing;
 mod timer;
 
 pub use activity::ActivityContext;
 pub use bindings::durance::functions::orchestration_client::{
     EntityMetadata, EntityPage, EntityQuery, Holder, IfExists, InstancePage, InstanceQuery,
-    OrchestrationStatus, StartOptions, StartOutcome, StatusOptions, StatusSnapshot,
+    OrchestrationStatus, PurgeFilter, SortBy, StartOptions, StartOutcome, StatusOptions, StatusSnapshot,
+    TimeRange,
 };
 pub use bindings::durance::functions::orchestration_context::ParentInstance;
 pub use bindings::durance::functions::types::{Cause, EntityId, Failure, RuntimeStatus};
@@ -59,7 +63,9 @@ pub use entity::EntityContext;
 pub use error::{Error, Result};
 pub use futures_util::future::{Either, join_all, select, try_join_all};
 pub use lock::{EntityLock, Locking};
-pub use options::{ActivityOptions, FireAt, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents};
+pub use options::{
+    ActivityOptions, FireAt, HttpOptions, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents,
+};
 pub use problem::Problem;
 pub use request::Request;
 pub use response::Response;
@@ -73,7 +79,7 @@ pub type RawJson = Box<serde_json::value::RawValue>;
 /// What almost every function uses.
 pub mod prelude {
     pub use crate::{
-        ActivityContext, ActivityOptions, Either, EntityContext, EntityId, Error, IfExists,
+        ActivityContext, ActivityOptions, Either, EntityContext, EntityId, Error, HttpOptions, IfExists,
         OrchestrationClient, OrchestrationContext, Problem, RawJson, Request, Response, Result, RetryPolicy,
         StartOptions, StartOutcome, SubOrchestrationOptions, TimerInfo, Value, activity, entity,
         http_trigger, join_all, json, orchestrator, select, timer_trigger, try_join_all,

@@ -4,9 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use crate::bindings::durance::functions::orchestration_context::release_locks;
 use crate::error::Result;
 use crate::executor::TaskId;
+use crate::imports::orchestration_context::release_locks;
 use crate::task::Task;
 
 /// The locks of entities, held until this is dropped. The end of the execution, whatever it is, releases them too.

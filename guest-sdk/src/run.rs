@@ -7,10 +7,10 @@ use std::task::{Context, Poll, Waker};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bindings::durance::functions::orchestration_context::wait_next;
 use crate::context::OrchestrationContext;
 use crate::error::{Error, Result};
 use crate::executor;
+use crate::imports::orchestration_context::wait_next;
 use crate::response::Response;
 
 /// Runs an HTTP function.

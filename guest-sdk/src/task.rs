@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 
 use serde::de::DeserializeOwned;
 
-use crate::bindings::durance::functions::orchestration_context::{cancel_task, take_result};
 use crate::error::{Error, Result};
 use crate::executor::{self, TaskId};
+use crate::imports::orchestration_context::{cancel_task, take_result};
 
 /// A durable task of an orchestrator: an activity, a sub-orchestration, a timer or a wait for an event.
 ///

@@ -135,7 +135,7 @@ fn task_hub_settings(config: &Config, app: &FunctionApp) -> TaskHubSettings {
     TaskHubSettings { hot_instances: settings.hot_instances.min(room), ..settings }
 }
 
-/// Deletes the components that no live instance is pinned to. While this looks, instances can only end, or start on a
+/// Deletes the components that no instance is pinned to which is live, or has failed and may be rewound. While this looks, instances can only end, or start on a
 /// component of the app, which is never deleted.
 fn delete_unneeded_modules(store: &dyn TaskHubStore, app: &FunctionApp) {
     match pinned_modules(store) {
@@ -149,7 +149,8 @@ fn delete_unneeded_modules(store: &dyn TaskHubStore, app: &FunctionApp) {
 }
 
 fn pinned_modules(store: &dyn TaskHubStore) -> Result<HashSet<ModuleHash>, StoreError> {
-    let statuses = RuntimeStatus::ALL.into_iter().filter(|status| !status.is_finished()).collect();
+    let may_go_on = |status: &RuntimeStatus| !status.is_finished() || *status == RuntimeStatus::Failed;
+    let statuses = RuntimeStatus::ALL.into_iter().filter(may_go_on).collect();
     let mut query = ListQuery { statuses, page_size: 1_000, ..ListQuery::default() };
     let mut needed = HashSet::new();
     loop {

@@ -113,7 +113,7 @@ async fn terminated_history_replays_up_to_its_termination() {
     let (app, _data) = load(&["hello_sequence"]).await;
     let mut golden = golden::read("hello-sequence.jsonl");
     let last = golden.turns.last_mut().expect("a history is never empty");
-    let reason = HistoryEvent::ExecutionTerminated { reason: "enough".into() };
+    let reason = HistoryEvent::ExecutionTerminated { reason: "enough".into(), recursive: false };
     last.events = vec![reason];
     assert_eq!(replayed(&app, &golden).await, None);
     golden.turns[0].events.pop();

@@ -3,8 +3,10 @@
 mod admin;
 mod bad_apps;
 mod client_calls;
+mod client_operations;
 mod context;
 mod determinism;
+mod durable_http;
 mod entities;
 mod faults;
 mod http_triggers;

@@ -67,3 +67,36 @@ async fn transfer(ctx: OrchestrationContext, input: TransferInput) -> Result<boo
     ctx.call_entity::<i64>(&to, "deposit", input.amount).await?;
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use durance_sdk::testing::{TestHub, TestRun};
+
+    fn transfer(amount: i64) -> TestRun {
+        TestHub::new()
+            .entity_state(("Account", "ada"), json!({ "balance": 100 }))
+            .run("Transfer", json!({ "from": "ada", "to": "bob", "amount": amount }))
+    }
+
+    fn balance(run: &TestRun, key: &str) -> i64 {
+        run.entity_state::<Account>(("Account", key)).unwrap_or_default().balance
+    }
+
+    #[test]
+    fn money_moves_if_it_is_there() {
+        for (amount, moves) in [(30, true), (100, true), (101, false)] {
+            let run = transfer(amount);
+            assert_eq!(run.output::<bool>(), moves, "{amount}");
+            let moved = if moves { amount } else { 0 };
+            assert_eq!((balance(&run, "ada"), balance(&run, "bob")), (100 - moved, moved));
+        }
+    }
+
+    #[test]
+    fn less_than_nothing_is_not_moved() {
+        let run = transfer(-1);
+        assert_eq!(run.failure().map(|failure| failure.error_type.as_str()), Some("InvalidAmount"));
+        assert_eq!((balance(&run, "ada"), balance(&run, "bob")), (100, 0));
+    }
+}

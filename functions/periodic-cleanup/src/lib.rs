@@ -35,3 +35,28 @@ async fn periodic_cleanup(ctx: OrchestrationContext, mut input: Input) -> Result
 fn clean_up(counter: u64) {
     println!("Clean-up {counter} is done.");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use durance_sdk::testing::TestHub;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn input(max: Option<u64>) -> Input {
+        Input { every_ms: DAY.as_millis() as u64, max, counter: 0 }
+    }
+
+    #[test]
+    fn it_cleans_up_once_a_day_and_continues_as_new() {
+        let run = TestHub::new().run_for(30 * DAY, "PeriodicCleanup", input(None));
+        assert_eq!(run.activity_inputs("CleanUp").len(), 31);
+        assert_eq!(run.inputs().last().map(|input| &input["counter"]), Some(&json!(30)));
+    }
+
+    #[test]
+    fn it_ends_after_the_last_clean_up() {
+        let run = TestHub::new().run("PeriodicCleanup", input(Some(3)));
+        assert_eq!((run.output::<u64>(), run.elapsed()), (3, 2 * DAY));
+    }
+}

@@ -74,3 +74,31 @@ fn cancel_flight() {}
 
 #[activity(name = "CancelCar")]
 fn cancel_car() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use durance_sdk::testing::{CallKind, TestHub};
+
+    #[test]
+    fn what_was_booked_is_undone_in_reverse() {
+        let run = TestHub::new().run("Saga", json!({ "failAt": 3 }));
+        assert_eq!(run.output::<Vec<String>>(), ["CancelFlight", "CancelHotel"]);
+        assert_eq!(run.custom_status::<String>().as_deref(), Some("there is no car left"));
+        let called = run.calls().iter().filter(|call| call.kind == CallKind::Activity);
+        let called: Vec<_> = called.map(|call| call.name.as_str()).collect();
+        assert_eq!(called, ["BookHotel", "BookFlight", "BookCar", "CancelFlight", "CancelHotel"]);
+    }
+
+    #[test]
+    fn a_cancellation_is_tried_until_it_succeeds() {
+        let mut failures = 3;
+        let hub = TestHub::new().activity("CancelHotel", move |_: ()| {
+            failures -= 1;
+            if failures > 0 { Err(Error::new("Unreachable", "the hotel does not answer")) } else { Ok(()) }
+        });
+        let run = hub.run("Saga", json!({ "failAt": 2 }));
+        assert_eq!(run.output::<Vec<String>>(), ["CancelHotel"]);
+        assert_eq!(run.elapsed(), Duration::from_secs(1 + 2), "two intervals, the second twice as long");
+    }
+}

@@ -24,3 +24,38 @@ async fn wait_for_approval(ctx: OrchestrationContext, input: Input) -> Result<&'
         Either::Right(_) => Ok("timed out"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use durance_sdk::testing::TestHub;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn input() -> Value {
+        json!({ "timeoutSeconds": (30 * DAY).as_secs() })
+    }
+
+    #[test]
+    fn an_answer_decides() {
+        for (answer, output) in [(true, "approved"), (false, "rejected")] {
+            let run = TestHub::new()
+                .raise_event_after(29 * DAY, "approval", answer)
+                .run("WaitForApproval", input());
+            assert_eq!(run.output::<String>(), output);
+        }
+    }
+
+    #[test]
+    fn without_an_answer_it_times_out_after_a_month() {
+        let run =
+            TestHub::new().raise_event_after(31 * DAY, "approval", true).run("WaitForApproval", input());
+        assert_eq!((run.output::<String>().as_str(), run.elapsed()), ("timed out", 30 * DAY));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_boolean_fails_it() {
+        let run = TestHub::new().raise_event_after(DAY, "Approval", "yes").run("WaitForApproval", input());
+        assert_eq!(run.failure().map(|failure| failure.error_type.as_str()), Some("InvalidResult"));
+    }
+}

@@ -1,7 +1,7 @@
 //! Durable entities: small pieces of state with an id, on which operations run one at a time.
 
 use crate::{
-    ExecutionId, INSTANCE_ID_CHARS_MAX, InstanceId, Json, PartitionId, TaskId, Timestamp, Token,
+    ExecutionId, INSTANCE_ID_CHARS_MAX, InstanceId, Json, LockRequest, PartitionId, TaskId, Timestamp, Token,
     id::forbidden_char,
 };
 use serde::{Deserialize, Serialize};
@@ -170,24 +170,6 @@ pub struct EntityOperation {
     pub caller: Option<Caller>,
 }
 
-/// A request for the locks of several entities. It goes from one to the next, in the order of their ids: whoever waits
-/// for a lock holds only locks that come before it, so that no circle of waiters can form.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LockRequest {
-    /// Who asks. Its task is done when all locks are held.
-    pub holder: Caller,
-    /// What to lock, in the order of ids.
-    pub entities: Vec<EntityId>,
-}
-
-impl LockRequest {
-    /// The entity whose lock comes after that of `entity`; none if that is the last one.
-    #[must_use]
-    pub fn next_after(&self, entity: &EntityId) -> Option<&EntityId> {
-        self.entities.iter().find(|next| *next > entity)
-    }
-}
-
 /// What an operation wants to happen elsewhere. It happens if the operation ends well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntityAction {
@@ -220,7 +202,6 @@ pub struct EntitySignal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
 
     #[test]
     fn entity_id_rules() {
@@ -257,18 +238,5 @@ mod tests {
         for text in ["counter", "@counter", ""] {
             assert_eq!(text.parse::<EntityId>(), Err(InvalidEntityId::Shape), "{text:?}");
         }
-    }
-
-    #[test]
-    fn locks_are_asked_for_one_after_the_other() {
-        let entity = |key| EntityId::new("a", key).expect("valid");
-        let holder = Caller {
-            instance: InstanceId::new("i").expect("valid"),
-            execution: ExecutionId(Uuid::nil()),
-            task: TaskId(0),
-        };
-        let request = LockRequest { holder, entities: vec![entity("1"), entity("2")] };
-        assert_eq!(request.next_after(&entity("1")), Some(&entity("2")));
-        assert_eq!(request.next_after(&entity("2")), None);
     }
 }

@@ -191,6 +191,8 @@ pub enum HistoryEvent {
     ExecutionTerminated {
         /// As given.
         reason: Arc<str>,
+        /// Its live sub-orchestrations are terminated too, and theirs.
+        recursive: bool,
     },
     /// The orchestrator called an activity.
     TaskScheduled(ScheduleTask),
@@ -256,6 +258,13 @@ pub enum HistoryEvent {
         /// The task that asked for them.
         task: TaskId,
     },
+    /// Somebody rewound the failed instance: the execution goes on from what is kept. A turn of its own.
+    ExecutionRewound {
+        /// As given.
+        reason: Arc<str>,
+        /// How many events, from the first one on, stay in force. Those between them and this one do not count.
+        kept_events: u64,
+    },
 }
 
 impl HistoryEvent {
@@ -275,7 +284,8 @@ impl HistoryEvent {
             | Self::ExecutionTerminated { .. }
             | Self::EntityOperationCompleted { .. }
             | Self::EntityOperationFailed { .. }
-            | Self::EntityLockGranted { .. } => true,
+            | Self::EntityLockGranted { .. }
+            | Self::ExecutionRewound { .. } => true,
             Self::TaskScheduled(_)
             | Self::SubOrchestrationInstanceCreated(_)
             | Self::TimerCreated(_)
@@ -304,6 +314,17 @@ impl HistoryEvent {
             Self::OrchestrationStarted(start) => start.input.as_str().len(),
             _ => 0,
         }
+    }
+
+    /// Whether the orchestrator hears by this event that a task has failed.
+    #[must_use]
+    pub fn is_task_failure(&self) -> bool {
+        matches!(
+            self,
+            Self::TaskFailed { .. }
+                | Self::SubOrchestrationInstanceFailed { .. }
+                | Self::EntityOperationFailed { .. }
+        )
     }
 
     /// The task that this event finishes, if it does.

@@ -9,16 +9,19 @@
 
 mod commit;
 mod entity;
+mod entity_lock;
 mod event;
 mod event_json;
 mod failure;
 mod history;
 mod history_file;
+mod http;
 mod id;
 mod json;
 mod record;
 mod retention;
 mod retry;
+mod rewind;
 mod runtime_state;
 mod schedule;
 mod start;
@@ -27,8 +30,9 @@ mod time;
 pub use commit::{NextExecution, TurnCommit};
 pub use entity::{
     Caller, EntityAction, EntityId, EntityMessage, EntityOperation, EntityRecord, EntitySignal,
-    InvalidEntityId, LockRequest,
+    InvalidEntityId,
 };
+pub use entity_lock::{CriticalSection, Lane, LockRequest, LockStep};
 pub use event::{
     ActivityOptions, CallEntity, CreateSubOrchestration, CreateTimer, HistoryEvent, LockEntities,
     ScheduleTask, SendEventTo, StartOrchestration, TaskId,
@@ -36,14 +40,21 @@ pub use event::{
 pub use failure::{FailureCause, TaskFailureDetails};
 pub use history::Turn;
 pub use history_file::{ExecutionHistory, InvalidHistory};
+pub use http::{
+    HTTP_ACTIVITY, HttpCall, HttpContent, HttpHeaders, HttpRequest, HttpResponse, POLL_INTERVAL_DEFAULT,
+    POLL_INTERVAL_MIN,
+};
 pub use id::{
     ExecutionId, INSTANCE_ID_CHARS_MAX, InstanceId, InvalidInstanceId, InvalidModuleHash, ModuleHash,
     PartitionId,
 };
 pub use json::{InvalidJson, Json};
-pub use record::{ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, Token};
+pub use record::{
+    ExecutionRecord, InstanceRecord, Message, MessageTarget, Parent, RuntimeStatus, StartDetails, Token,
+};
 pub use retention::RetentionPolicy;
 pub use retry::{FailedAttempt, InvalidRetryPolicy, RetryPolicy};
+pub use rewind::{HoldsLocks, Reopened, RewindPlan, plan_rewind};
 pub use runtime_state::{
     ACTIONS_MAX, BeginTurn, CUSTOM_STATUS_BYTES_MAX, ContinueAsNew, GuestFault, NAME_BYTES_MAX,
     NonDeterminism, Outcome, RuntimeState, TURN_BYTES_MAX,

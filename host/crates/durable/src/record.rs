@@ -5,7 +5,7 @@ use crate::{
     Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 /// Status of an orchestration instance. The names are those of Durable Functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -104,6 +104,18 @@ pub struct Parent {
     pub task: TaskId,
 }
 
+/// What the starter of a run says about it besides its input; kept as long as the run is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StartDetails {
+    /// Names and values to find the run by.
+    pub tags: BTreeMap<Arc<str>, Arc<str>>,
+    /// Version of the orchestration; sub-orchestrations inherit it.
+    pub version: Option<Arc<str>>,
+    /// The run does not begin before this time, and is pending until then.
+    pub scheduled_start: Option<Timestamp>,
+}
+
 /// The state of an instance: the one row that each turn writes again, hence small.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,6 +147,9 @@ pub struct InstanceRecord {
     pub output: Option<Json>,
     /// Why it failed.
     pub failure: Option<TaskFailureDetails>,
+    /// As its starter gave them.
+    #[serde(default)]
+    pub details: StartDetails,
 }
 
 /// What an execution began with; written once.

@@ -43,7 +43,7 @@ fn route(manifest: &FunctionManifest) -> (RouteDefinition, HttpFunction) {
 impl HttpFunctions for FunctionApp {
     fn call<'c>(&'c self, call: FunctionCall<'c>) -> BoxFuture<'c, Result<HttpResponse, Problem>> {
         Box::pin(async move {
-            let FunctionCall { function, invocation_id, request, parameters, body } = call;
+            let FunctionCall { function, invocation_id, request, parameters, body, idempotency } = call;
             let http = HttpCall {
                 method: request.parts.method.as_str(),
                 uri: &request.uri(),
@@ -51,6 +51,7 @@ impl HttpFunctions for FunctionApp {
                 headers: &request.parts.headers,
                 body: &body,
                 route_parameters: parameters,
+                idempotency,
                 invocation_id,
             };
             let response = self.call_http(function, http).await;

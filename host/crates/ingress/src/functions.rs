@@ -5,11 +5,13 @@ use crate::{
     body::{BodyLimits, RequestBody},
     keys::AccessLevel,
     problem::Problem,
+    repeated::{RepeatedRequests, idempotency_of},
     request::Admitted,
     response::{self, HttpResponse},
     routing::{RouteMatch, RouteParameters, Router},
 };
 use bytes::Bytes;
+use durance_taskhub::Idempotency;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, StatusCode, header::ALLOW};
 use std::{fmt, sync::Arc, time::Instant};
@@ -29,6 +31,7 @@ pub(crate) struct FunctionCall<'c> {
     pub(crate) request: Admitted<'c>,
     pub(crate) parameters: RouteParameters,
     pub(crate) body: Bytes,
+    pub(crate) idempotency: Option<Idempotency>,
 }
 
 /// A function at the end of a route.
@@ -44,6 +47,7 @@ pub(crate) struct Functions {
     pub(crate) app: Arc<dyn HttpFunctions>,
     pub(crate) router: Router<HttpFunction>,
     pub(crate) body_limits: BodyLimits,
+    pub(crate) repeated: RepeatedRequests,
 }
 
 impl Functions {
@@ -60,7 +64,12 @@ impl Functions {
                 let called = async {
                     access.require(function.level, request.parts)?;
                     let body = self.body_limits.read(body).await?;
-                    self.call(&function.name, request, parameters, body).await
+                    let idempotency = idempotency_of(&function.name, request.parts, &body)?;
+                    let call = self.call(&function.name, request, parameters, body, idempotency.clone());
+                    match &idempotency {
+                        Some(key) => self.repeated.answer(&function.name, key, call).await,
+                        None => call.await,
+                    }
                 };
                 Some(called.await)
             }
@@ -76,10 +85,11 @@ impl Functions {
         request: Admitted<'_>,
         parameters: RouteParameters,
         body: Bytes,
+        idempotency: Option<Idempotency>,
     ) -> Result<HttpResponse, Problem> {
         let invocation_id = Uuid::new_v4();
         let started = Instant::now();
-        let call = FunctionCall { function, invocation_id, request, parameters, body };
+        let call = FunctionCall { function, invocation_id, request, parameters, body, idempotency };
         let answer = self.app.call(call).await;
         let status = answer.as_ref().map_or_else(Problem::status, |response| response.status());
         tracing::info!(

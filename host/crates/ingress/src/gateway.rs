@@ -10,6 +10,7 @@ use crate::{
     links::{MANAGEMENT_PATH, SignedLinks},
     management::ManagementApi,
     problem::Problem,
+    repeated::RepeatedRequests,
     request::Admitted,
     response::HttpResponse,
     routing::{RouteDefinition, RouteError, Router},
@@ -113,8 +114,13 @@ impl Gateway {
                 host: HostInfo::new(env!("CARGO_PKG_VERSION"), links.task_hub()),
                 functions: FunctionList { catalog, route_prefix: settings.route_prefix.clone() },
             },
+            functions: Functions {
+                app,
+                router,
+                body_limits,
+                repeated: RepeatedRequests::new(client.clone()),
+            },
             management: ManagementApi { client, links, body_limits },
-            functions: Functions { app, router, body_limits },
             uri_bytes_max: settings.uri_bytes_max,
             in_flight: Semaphore::new(settings.requests_in_flight_max),
         })

@@ -18,6 +18,7 @@ mod links;
 mod management;
 mod problem;
 mod query;
+mod repeated;
 mod request;
 mod response;
 mod routing;

@@ -39,8 +39,7 @@ pub struct LinkSignature {
     pub signature: String,
 }
 
-/// The links with which the starter of an orchestration watches and manages it: the model's payload, without operations
-/// that this host does not offer.
+/// The links with which the starter of an orchestration watches and manages it: the model's payload.
 ///
 /// `{eventName}` and `{text}` are for the reader of the links to replace.
 #[derive(Debug, Clone, Serialize)]
@@ -60,6 +59,10 @@ pub struct ManagementPayload {
     pub suspend_post_uri: String,
     /// POST: lets it go on.
     pub resume_post_uri: String,
+    /// POST: starts it again.
+    pub restart_post_uri: String,
+    /// POST: lets it go on from where it failed.
+    pub rewind_post_uri: String,
 }
 
 /// Why a link does not open the instance.
@@ -108,6 +111,8 @@ impl SignedLinks {
             purge_history_delete_uri: format!("{base}?{query}"),
             suspend_post_uri: format!("{base}/suspend?reason={{text}}&{query}"),
             resume_post_uri: format!("{base}/resume?reason={{text}}&{query}"),
+            restart_post_uri: format!("{base}/restart?{query}"),
+            rewind_post_uri: format!("{base}/rewind?reason={{text}}&{query}"),
         }
     }
 
@@ -214,6 +219,8 @@ mod tests {
             "purgeHistoryDeleteUri": format!("{base}?{query}"),
             "suspendPostUri": format!("{base}/suspend?reason={{text}}&{query}"),
             "resumePostUri": format!("{base}/resume?reason={{text}}&{query}"),
+            "restartPostUri": format!("{base}/restart?{query}"),
+            "rewindPostUri": format!("{base}/rewind?reason={{text}}&{query}"),
         });
         assert_eq!(serde_json::to_value(&payload).unwrap(), expected);
     }

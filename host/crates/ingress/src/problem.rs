@@ -118,6 +118,12 @@ impl Problem {
         Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_later()
     }
 
+    /// A response that was kept for a repetition of its request.
+    pub(crate) fn unreadable_response() -> Self {
+        let detail = "the first response to this request cannot be read; send the request under a new key";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+
     /// A bug in the host.
     pub(crate) fn panicked() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the host failed to answer this request; see its log")
@@ -251,7 +257,9 @@ impl From<ClientError> for Problem {
             }
             ClientError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
             ClientError::Finished { .. } => Self::new(StatusCode::GONE, detail),
-            ClientError::NotFinished { .. } => Self::new(StatusCode::PRECONDITION_FAILED, detail),
+            ClientError::NotFinished { .. } | ClientError::NotFailed { .. } => {
+                Self::new(StatusCode::PRECONDITION_FAILED, detail)
+            }
             ClientError::IdempotencyMismatch => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             ClientError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_later(),
             ClientError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_later(),
@@ -299,6 +307,7 @@ mod tests {
             (ClientError::ScheduleOfFunction(schedule()), 409, ""),
             (ClientError::Finished { instance: instance(), status }, 410, ""),
             (ClientError::NotFinished { instance: instance(), status }, 412, ""),
+            (ClientError::NotFailed { instance: instance(), status }, 412, ""),
             (ClientError::IdempotencyMismatch, 422, ""),
             (ClientError::Busy, 429, "1"),
             (ClientError::Stopping, 503, "1"),

@@ -1,8 +1,12 @@
 //! Query parameters, read strictly: an unknown name or value is an error, never ignored.
 
+use crate::problem::Problem;
 use durance_durable::Timestamp;
+use http::{HeaderMap, StatusCode};
 use jiff::{civil::Time, fmt::temporal::Pieces, tz::Offset};
 use std::borrow::Cow;
+
+const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 
 /// The query parameters of one request. Names are compared without regard to case.
 #[derive(Debug)]
@@ -94,11 +98,36 @@ impl<'r> Query<'r> {
         items.map(|item| read(item).ok_or_else(|| wrong(item))).collect()
     }
 
+    /// Every value of a parameter that may be given more than once.
+    pub(crate) fn all<T>(
+        &self,
+        name: &'static str,
+        expected: &'static str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Vec<T>, QueryError> {
+        let wrong =
+            |value: &str| QueryError::Value { name, value: value.to_owned(), expected: expected.into() };
+        self.values(name).map(|value| read(value).ok_or_else(|| wrong(value))).collect()
+    }
+
     fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.pairs
             .iter()
             .filter(move |(given, _)| given.eq_ignore_ascii_case(name))
             .map(|(_, value)| &**value)
+    }
+}
+
+/// The header `Idempotency-Key`, if it is given.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    match value.to_str() {
+        Ok(key) if (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()) => Ok(Some(key.to_owned())),
+        _ => {
+            let detail =
+                format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters");
+            Err(Problem::new(StatusCode::BAD_REQUEST, detail))
+        }
     }
 }
 

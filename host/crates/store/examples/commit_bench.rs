@@ -9,7 +9,7 @@
 
 use durance_durable::{
     ActivityOptions, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, ModuleHash, RuntimeStatus,
-    ScheduleTask, TaskId, Timestamp, Turn, TurnCommit,
+    ScheduleTask, StartDetails, TaskId, Timestamp, Turn, TurnCommit,
 };
 use durance_store::{EmbeddedStore, Lease, Operation, StartRequest, StoreOptions, TaskHubStore, TurnWrite};
 use std::{
@@ -101,8 +101,8 @@ fn begin(
             parent: None,
             if_exists: IfExists::default(),
             token: None,
-            idempotency: None,
             retention: durance_durable::RetentionPolicy::default(),
+            details: StartDetails::default(),
             now: Timestamp::default(),
         })
     });

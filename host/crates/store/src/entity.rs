@@ -2,9 +2,10 @@
 
 use crate::StartRequest;
 use durance_durable::{
-    Caller, EntityId, EntityMessage, EntityRecord, EntitySignal, Json, LockRequest, Message,
+    Caller, EntityId, EntityMessage, EntityRecord, EntitySignal, Json, Lane, LockRequest, Message,
     TaskFailureDetails, Timestamp, Token,
 };
+use serde::{Deserialize, Serialize};
 
 /// A turn of an entity: operations that were run one after the other, with all that they changed.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +40,7 @@ pub struct EntityReply {
 }
 
 /// Answer to a turn of an entity.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum EntityTurnOutcome {
     /// Written. The messages are for orchestrations, to be delivered.
     Committed {
@@ -59,18 +60,6 @@ pub struct MailPlace {
     pub due: Timestamp,
     /// Rising through the hub.
     pub sequence: u64,
-}
-
-/// The queues of an entity's inbox. On disk it is its number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum Lane {
-    /// Calls of the orchestration that holds the lock: all that is taken of a locked entity.
-    Holder = 0,
-    /// Signals that are for a certain time.
-    Scheduled = 1,
-    /// Everything else.
-    Queue = 2,
 }
 
 /// What an entity may take at present.

@@ -1,8 +1,8 @@
 //! A task hub over any backend of rows.
 
 use crate::{
-    Committed, EntityMail, EntityPage, EntityQuery, Fence, Lease, ListPage, ListQuery, Operation, Recovered,
-    Snapshot, StoreError, TaskHubStore, TaskHubView,
+    Committed, EntityMail, EntityPage, EntityQuery, Fence, IdempotencyKey, Lease, ListPage, ListQuery,
+    OnceOutcome, Operation, Recovered, Snapshot, StatusCounts, StoreError, TaskHubStore, TaskHubView,
     rows::{Opening, Reader, Rows, WriteBatch, check_lease, decide, open_hub, read_opening},
 };
 use durance_durable::{
@@ -136,6 +136,18 @@ impl<S: HubStore> TaskHubView for S {
 
     fn schedules(&self) -> Result<Vec<(ScheduleId, ScheduleRecord)>, StoreError> {
         self.view().schedules()
+    }
+
+    fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {
+        self.view().children(id)
+    }
+
+    fn first_outcome(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<OnceOutcome>, StoreError> {
+        self.view().first_outcome(key, now)
+    }
+
+    fn counts(&self) -> Result<StatusCounts, StoreError> {
+        self.view().counts()
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {

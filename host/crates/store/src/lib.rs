@@ -13,6 +13,7 @@ pub mod conformance;
 mod embedded;
 mod entity;
 mod hub;
+mod list;
 mod memory;
 mod operation;
 mod rows;
@@ -21,15 +22,16 @@ mod store;
 
 pub use embedded::{EmbeddedStore, RepairReport, StoreOptions, repair};
 pub use entity::{
-    EntityMail, EntityPage, EntityQuery, EntityReply, EntityTurn, EntityTurnOutcome, Lane, MailPlace,
+    EntityMail, EntityPage, EntityQuery, EntityReply, EntityTurn, EntityTurnOutcome, MailPlace,
 };
+pub use list::{ListPage, ListPosition, ListQuery, SortBy, TimeRange};
 pub use memory::MemoryStore;
 pub use operation::{
-    Holder, IdempotencyKey, Operation, Outcome, PurgeOutcome, RetryTask, SendEvent, SendOutcome,
-    StartOutcome, StartRequest, TurnOutcome, TurnWrite,
+    Holder, IdempotencyKey, OnceOutcome, OnceRequest, Operation, Outcome, PurgeOutcome, RetryTask,
+    RewindOutcome, RewindRequest, SendEvent, SendOutcome, StartOutcome, StartRequest, TurnOutcome, TurnWrite,
 };
 pub use schedule::{RunWith, ScheduleChange, ScheduleOutcome, ScheduleWrite, ScheduleWritten};
 pub use store::{
-    Committed, Fence, Lease, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered, Snapshot, StoreError,
+    Committed, Fence, Lease, OpenActivity, OpenTimer, Recovered, Snapshot, StatusCounts, StoreError,
     TaskHubStore, TaskHubView,
 };

@@ -3,7 +3,7 @@
 use crate::{
     StoreError,
     hub::{Backend, Hub, HubStore},
-    rows::{Change, Key, Rows, Table, Visit, WriteBatch, counters_row, keys},
+    rows::{Change, Direction, Key, Rows, Table, Visit, WriteBatch, counters_row, keys},
 };
 use durance_durable::InstanceId;
 use parking_lot::RwLock;
@@ -99,10 +99,26 @@ impl Rows for Arc<Tables> {
         Ok(HashMap::get(self, &key.table).and_then(|table| table.get(&key.bytes)).cloned())
     }
 
-    fn scan(&self, prefix: &Key, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+    fn scan(&self, prefix: &Key, direction: Direction<'_>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
         let Some(table) = HashMap::get(self, &prefix.table) else { return Ok(()) };
-        let rows = table.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
-        for (key, value) in rows.take_while(|(key, _)| key.starts_with(&prefix.bytes)) {
+        let has_prefix = |(key, _): &(&Vec<u8>, &Vec<u8>)| key.starts_with(&prefix.bytes);
+        let rows: Box<dyn Iterator<Item = _>> = match direction {
+            Direction::Up(from) => {
+                let from = from.max(prefix.bytes.as_slice());
+                let rows = table.range::<[u8], _>((Bound::Included(from), Bound::Unbounded));
+                Box::new(rows.take_while(has_prefix))
+            }
+            Direction::Down(before) => {
+                let before = before.map_or(Bound::Unbounded, Bound::Excluded);
+                let rows = table.range::<[u8], _>((Bound::Unbounded, before)).rev();
+                // Keys behind those with the prefix come first here.
+                Box::new(
+                    rows.skip_while(move |row| !has_prefix(row) && row.0 > &prefix.bytes)
+                        .take_while(has_prefix),
+                )
+            }
+        };
+        for (key, value) in rows {
             if visit(key, value)?.is_break() {
                 break;
             }

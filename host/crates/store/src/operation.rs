@@ -1,12 +1,12 @@
 //! What a store can be asked to write, and what it answers.
 
-use crate::{EntityTurn, EntityTurnOutcome, ScheduleOutcome, ScheduleWrite};
+use crate::{EntityTurn, EntityTurnOutcome, Recovered, ScheduleOutcome, ScheduleWrite};
 use durance_durable::{
     EntitySignal, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, Message, ModuleHash, Parent,
-    RetentionPolicy, RuntimeStatus, TaskId, Timestamp, Token, TurnCommit,
+    RetentionPolicy, RuntimeStatus, StartDetails, TaskId, Timestamp, Token, TurnCommit,
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// One thing to write. Operations of one commit are decided in their order, each seeing those before it.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,10 +33,16 @@ pub enum Operation {
         /// The present.
         now: Timestamp,
     },
+    /// Changes nothing, and is answered with what it holds: in a `Once`, what a repetition of the request is to be told.
+    Note(Vec<u8>),
+    /// Lets a failed run go on from where it failed.
+    Rewind(RewindRequest),
+    /// Does other operations, unless that was done before under the same idempotency key.
+    Once(OnceRequest),
 }
 
 /// The answer to the [`Operation`] of the same name.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Outcome {
     /// To `Start`.
     Start(StartOutcome),
@@ -65,6 +71,32 @@ pub enum Outcome {
     /// To any: a row that it needs cannot be read. Nothing of it was written; the other operations of the commit were. The text
     /// says which row, and why.
     Unreadable(String),
+    /// To `Note`.
+    Note(Vec<u8>),
+    /// To `Rewind`.
+    Rewind(RewindOutcome),
+    /// To `Once`.
+    Once(OnceOutcome),
+}
+
+impl Outcome {
+    /// What a repetition of the operation is told: the same, but there is nothing to deliver any more.
+    #[must_use]
+    pub fn retold(mut self) -> Self {
+        match &mut self {
+            Self::Start(StartOutcome::Started { messages, .. })
+            | Self::Turn(TurnOutcome::Committed { messages }) => messages.clear(),
+            Self::EntityTurn(EntityTurnOutcome::Committed { messages }) => messages.clear(),
+            Self::Schedule(ScheduleOutcome::Written(written)) => {
+                written.starts.clear();
+                written.terminated.clear();
+            }
+            Self::Send(outcome @ SendOutcome::Accepted(_)) => *outcome = SendOutcome::Repeated,
+            Self::Rewind(RewindOutcome::Rewound { waiting }) => waiting.clear(),
+            _ => {}
+        }
+        self
+    }
 }
 
 /// A start of an orchestration.
@@ -86,15 +118,37 @@ pub struct StartRequest {
     pub if_exists: IfExists,
     /// Start only if the id's token is still this one.
     pub token: Option<Token>,
-    /// Answer a repeated request with the first outcome.
-    pub idempotency: Option<IdempotencyKey>,
     /// How long the run is kept after its end.
     pub retention: RetentionPolicy,
+    /// What its starter says about the run.
+    pub details: StartDetails,
     /// The present.
     pub now: Timestamp,
 }
 
-/// Makes a start repeatable: kept for 24 hours after the first one.
+/// Operations that are done at most once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OnceRequest {
+    /// Whose repetition gets the first outcomes.
+    pub idempotency: IdempotencyKey,
+    /// What to do; none of them is a `Once`.
+    pub operations: Vec<Operation>,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// Answer to operations that are done at most once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum OnceOutcome {
+    /// They were done now.
+    First(Vec<Outcome>),
+    /// They were done before, with these outcomes: see [`Outcome::retold`].
+    Repeated(Vec<Outcome>),
+    /// The idempotency key was used for another request.
+    Mismatch,
+}
+
+/// Makes a request repeatable: kept for 24 hours after the first one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
     /// As the caller gave it.
@@ -117,7 +171,7 @@ pub struct Holder {
 }
 
 /// Answer to a start. Whatever it says is durable.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum StartOutcome {
     /// A new run, pending. The messages are those that the start wrote, to be delivered: `ExecutionStarted` for the
     /// new run, and for a replaced live one the failure to its parent.
@@ -129,16 +183,12 @@ pub enum StartOutcome {
         /// To deliver.
         messages: Vec<Message>,
     },
-    /// The same request was made before, under the same idempotency key, and started this run.
-    Repeated(Holder),
     /// The policy says to use this run.
     Existing(Holder),
     /// The policy refuses.
     AlreadyExists(Holder),
     /// The token is not the id's token any more; the run that holds it now, if one does.
     Changed(Option<Holder>),
-    /// The idempotency key was used for another request.
-    IdempotencyMismatch,
 }
 
 impl StartOutcome {
@@ -178,7 +228,7 @@ pub struct TurnWrite {
 }
 
 /// Answer to a turn.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum TurnOutcome {
     /// Written. The messages are those it caused, to be delivered: to children, to the parent, to itself.
     Committed {
@@ -200,10 +250,12 @@ pub struct SendEvent {
 
 /// Answer to a message from outside.
 #[expect(clippy::large_enum_variant, reason = "almost every message is accepted")]
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum SendOutcome {
     /// In the inbox; to be delivered.
     Accepted(Message),
+    /// Accepted when it was sent first.
+    Repeated,
     /// No instance has the id.
     NotFound,
     /// The instance is over.
@@ -227,8 +279,41 @@ pub struct RetryTask {
     pub heartbeat: Option<Json>,
 }
 
+/// A rewind of a failed run and of its failed sub-orchestrations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RewindRequest {
+    /// Whose run.
+    pub instance: InstanceId,
+    /// As given.
+    pub reason: Arc<str>,
+    /// What sub-orchestrations that have to be started again are pinned to, by orchestrator.
+    pub modules: BTreeMap<Arc<str>, ModuleHash>,
+    /// How long sub-orchestrations that have to be started again are kept after their end.
+    pub retention: RetentionPolicy,
+    /// Their executions' ids follow from this one. Never used before.
+    pub executions: ExecutionId,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// Answer to a rewind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum RewindOutcome {
+    /// The run is live again.
+    Rewound {
+        /// What it waits for, and its sub-orchestrations: to be delivered, run and fired.
+        waiting: Vec<Recovered>,
+    },
+    /// No instance has the id.
+    NotFound,
+    /// The instance has not failed.
+    NotFailed(RuntimeStatus),
+    /// This run, the instance or one below it, failed in a critical section: its locks were released.
+    HeldLocks(InstanceId),
+}
+
 /// Answer to a purge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PurgeOutcome {
     /// Gone.
     Purged,

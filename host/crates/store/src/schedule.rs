@@ -5,6 +5,7 @@ use durance_durable::{
     ExecutionId, InstanceId, ModuleHash, RetentionPolicy, ScheduleDefinition, ScheduleId, ScheduleRecord,
     ScheduledRun, Timestamp, Token,
 };
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -62,7 +63,7 @@ pub struct RunWith {
 }
 
 /// Answer to a change of a schedule. Whatever it says is durable.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ScheduleOutcome {
     /// There is no such schedule.
     NotFound,
@@ -77,7 +78,7 @@ pub enum ScheduleOutcome {
 }
 
 /// A schedule after a change, and what the change set off.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScheduleWritten {
     /// As it is now.
     pub record: ScheduleRecord,

@@ -1,10 +1,13 @@
 //! What a task hub's store promises.
 
-use crate::{EntityMail, EntityPage, EntityQuery, Operation, Outcome};
+use crate::{
+    EntityMail, EntityPage, EntityQuery, IdempotencyKey, ListPage, ListQuery, OnceOutcome, Operation, Outcome,
+};
 use durance_durable::{
     EntityId, EntityRecord, ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Json, Message,
     PartitionId, RuntimeStatus, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Token, Turn,
 };
+use serde::{Deserialize, Serialize};
 use std::{fmt, path::PathBuf, time::Duration};
 
 /// The right to drive a partition until somebody else takes it.
@@ -99,7 +102,25 @@ pub trait TaskHubView {
     /// The store cannot be read.
     fn schedules(&self) -> Result<Vec<(ScheduleId, ScheduleRecord)>, StoreError>;
 
-    /// One page of instances, in the order of their ids (by bytes).
+    /// The sub-orchestrations of an instance that have not been replaced or purged, in the order of their ids.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError>;
+
+    /// What was told the first request under an idempotency key that has not expired at `now`; none if there was none.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn first_outcome(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<OnceOutcome>, StoreError>;
+
+    /// How many instances there are of each status.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn counts(&self) -> Result<StatusCounts, StoreError>;
+
+    /// One page of instances.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -136,34 +157,29 @@ pub struct Snapshot {
     pub next_generation: u64,
 }
 
-/// Which instances to list.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ListQuery {
-    /// Any of these; empty means all.
-    pub statuses: Vec<RuntimeStatus>,
-    /// Created at or after.
-    pub created_from: Option<Timestamp>,
-    /// Created at or before.
-    pub created_to: Option<Timestamp>,
-    /// The id starts with this.
-    pub id_prefix: Option<String>,
-    /// Only ids after this one: the continuation.
-    pub after: Option<InstanceId>,
-    /// The longest page, at least 1.
-    pub page_size: usize,
+/// How many instances have each status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StatusCounts([u64; RuntimeStatus::ALL.len()]);
+
+impl StatusCounts {
+    /// How many have this status.
+    #[must_use]
+    pub fn of(&self, status: RuntimeStatus) -> u64 {
+        self.0.get(status as usize).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn change(&mut self, from: Option<RuntimeStatus>, to: Option<RuntimeStatus>) {
+        if let Some(count) = from.and_then(|status| self.0.get_mut(status as usize)) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = to.and_then(|status| self.0.get_mut(status as usize)) {
+            *count += 1;
+        }
+    }
 }
 
-/// A page of a listing.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ListPage {
-    /// In the order of ids.
-    pub instances: Vec<(InstanceId, InstanceRecord)>,
-    /// Where the next page begins; none on the last one.
-    pub after: Option<InstanceId>,
-}
-
-/// Something that waits, found when a partition gets a new owner.
-#[derive(Debug, Clone, PartialEq)]
+/// Something that waits: found when a partition gets a new owner, or opened again by a rewind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Recovered {
     /// To be delivered.
     Message(Message),
@@ -183,7 +199,7 @@ pub enum Recovered {
 }
 
 /// An activity that has no result yet.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OpenActivity {
     /// Whose activity.
     pub instance: InstanceId,
@@ -202,7 +218,7 @@ pub struct OpenActivity {
 }
 
 /// A timer that has not fired.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenTimer {
     /// Whose timer.
     pub instance: InstanceId,

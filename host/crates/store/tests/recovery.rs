@@ -297,7 +297,7 @@ fn store_of_another_format_is_refused() {
     let folder = open_once();
     fs::write(folder.path().join("store/format"), "durance-store 99\n").unwrap();
     match open(folder.path()) {
-        Err(StoreError::UnsupportedFormat { found, supported: 2, .. }) => assert_eq!(found, "99"),
+        Err(StoreError::UnsupportedFormat { found, supported: 3, .. }) => assert_eq!(found, "99"),
         other => panic!("{other:?}"),
     }
 }

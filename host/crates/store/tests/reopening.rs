@@ -4,14 +4,15 @@
 
 use durance_durable::{
     ExecutionRecord, HistoryEvent, IfExists, InstanceRecord, Json, NextExecution, Parent, PartitionId,
-    RuntimeStatus, TaskFailureDetails, TaskId, Token,
+    RetentionPolicy, RuntimeStatus, TaskFailureDetails, TaskId, Token,
 };
 use durance_store::{
-    EmbeddedStore, IdempotencyKey, ListQuery, MemoryStore, Operation, RetryTask, SendEvent, StartRequest,
-    StoreOptions, TaskHubStore,
+    EmbeddedStore, IdempotencyKey, ListQuery, MemoryStore, OnceRequest, Operation, RetryTask, RewindRequest,
+    SendEvent, StartRequest, StoreOptions, TaskHubStore,
     conformance::{Driver, at, call, execution, id, start_request, timer, turn_write},
 };
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 const PARTITIONS: u16 = 3;
 const INSTANCES: [&str; 4] = ["a", "ab", "b", "parent"];
@@ -36,6 +37,7 @@ enum Deed {
     Raise(&'static str),
     Retry(&'static str),
     Purge(&'static str),
+    Rewind(&'static str),
     Sweep,
 }
 
@@ -59,6 +61,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => instance().prop_map(Deed::Raise),
         1 => instance().prop_map(Deed::Retry),
         2 => instance().prop_map(Deed::Purge),
+        2 => instance().prop_map(Deed::Rewind),
         1 => Just(Deed::Sweep),
     ]
 }
@@ -87,12 +90,14 @@ impl Script<'_> {
                     request_digest: [key / 2 + u8::from(*policy == IfExists::Reject); 32],
                 });
                 let token = has_old_token.then_some(Token(1));
-                Operation::Start(StartRequest {
-                    if_exists: *policy,
-                    token,
-                    idempotency,
-                    ..self.start(instance)
-                })
+                let start = StartRequest { if_exists: *policy, token, ..self.start(instance) };
+                let operations = vec![Operation::Start(start)];
+                match idempotency {
+                    Some(idempotency) => {
+                        Operation::Once(OnceRequest { idempotency, operations, now: at(self.now) })
+                    }
+                    None => operations.into_iter().next()?,
+                }
             }
             Deed::GoOn(instance) => {
                 let record = self.record(instance)?;
@@ -131,6 +136,19 @@ impl Script<'_> {
                 })
             }
             Deed::Purge(instance) => Operation::Purge(id(instance)),
+            Deed::Rewind(instance) => {
+                self.executions += 1;
+                let (instance, reason) = (id(instance), "again".into());
+                let (modules, executions) = (BTreeMap::new(), execution(self.executions));
+                Operation::Rewind(RewindRequest {
+                    instance,
+                    reason,
+                    modules,
+                    retention: RetentionPolicy::default(),
+                    executions,
+                    now: at(self.now),
+                })
+            }
             Deed::Sweep => Operation::Sweep { now: at(self.now) },
         })
     }
@@ -208,7 +226,13 @@ fn all_of(store: &dyn TaskHubStore, executions: u128) -> impl PartialEq + std::f
             (store.execution(execution(number)).unwrap(), store.history(execution(number)).unwrap())
         })
         .collect();
-    (listed, snapshots, generations, waiting, histories)
+    let children = ids.each_ref().map(|id| store.children(id).unwrap());
+    let counts = store.counts().unwrap();
+    for status in RuntimeStatus::ALL {
+        let count = listed.instances.iter().filter(|(_, record)| record.status == status).count();
+        assert_eq!(counts.of(status), count as u64, "{status}");
+    }
+    (listed, snapshots, generations, waiting, histories, children)
 }
 
 fn open(folder: &std::path::Path) -> EmbeddedStore {

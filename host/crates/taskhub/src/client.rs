@@ -1,11 +1,17 @@
 //! The orchestration client: what functions and the management API ask of a task hub.
 
-use crate::{InstancePage, OrchestrationStatus, StatusOptions, StatusSnapshot, engine::Engine};
-use durance_durable::{
-    ExecutionHistory, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, RuntimeStatus, ScheduleId, Token,
+use crate::{
+    ClientError, Idempotency, InstancePage, OrchestrationStatus, PurgeFilter, StatusOptions, StatusSnapshot,
+    engine::Engine,
 };
-use durance_store::{Holder, ListQuery, PurgeOutcome, StoreError};
+use durance_durable::{
+    ExecutionHistory, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, StartDetails, Token,
+};
+use durance_store::{Holder, ListQuery, StatusCounts};
 use std::{sync::Arc, time::Duration};
+
+/// As [`ClientError::TooLarge`] names it.
+const EVENT_DATA: &str = "the event's data";
 
 /// Starts, asks about and manages the orchestrations of one task hub. Cheap to clone.
 ///
@@ -13,21 +19,49 @@ use std::{sync::Arc, time::Duration};
 #[derive(Debug, Clone)]
 pub struct OrchestrationClient {
     pub(crate) engine: Arc<Engine>,
+    pub(crate) idempotency: Option<Idempotency>,
 }
 
 /// How to start an orchestration.
 #[derive(Debug, Clone, Default)]
 pub struct StartOptions {
-    /// None: a random id of 32 hexadecimal digits; with an idempotency key, one that follows from the key.
+    /// None: a random id of 32 hexadecimal digits; under an idempotency key, one that follows from the key.
     pub instance: Option<InstanceId>,
     /// What an existing instance means.
     pub if_exists: IfExists,
     /// Start only if nothing has changed since this token was given.
     pub token: Option<Token>,
-    /// A repeated start with the same key gives the first outcome, for 24 hours.
-    pub idempotency_key: Option<String>,
     /// How long the run is kept after its end; none: as the hub's settings say.
     pub retention: Option<Duration>,
+    /// Tags, version and the time of the start.
+    pub details: StartDetails,
+}
+
+/// An external event.
+#[derive(Debug, Clone)]
+pub struct RaisedEvent<'e> {
+    /// Its name, not empty.
+    pub name: &'e str,
+    /// Its data.
+    pub data: Json,
+}
+
+impl RaisedEvent<'_> {
+    pub(crate) fn into_event(self) -> Result<HistoryEvent, ClientError> {
+        if self.name.is_empty() {
+            return Err(ClientError::InvalidArgument("the name of an event must not be empty".to_owned()));
+        }
+        Ok(HistoryEvent::EventRaised { name: self.name.into(), input: self.data })
+    }
+}
+
+/// The id of a restarted orchestration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestartUnder {
+    /// A random one; under an idempotency key, one that follows from the key.
+    NewId,
+    /// That of the instance which is restarted.
+    SameId,
 }
 
 /// Answer to a start.
@@ -43,97 +77,16 @@ pub enum StartAnswer {
     Changed(Option<Holder>),
 }
 
-/// Why the client cannot do what it was asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// An argument is malformed.
-    #[error("{0}")]
-    InvalidArgument(String),
-    /// A value is longer than [`crate::TaskHubSettings::value_bytes_max`].
-    #[error("{what} has {bytes} bytes; at most {bytes_max} are allowed")]
-    TooLarge {
-        /// Which value.
-        what: &'static str,
-        /// Its length.
-        bytes: usize,
-        /// The limit.
-        bytes_max: usize,
-    },
-    /// The app has no such orchestrator.
-    #[error("there is no orchestrator '{name}'; {}", list_known(.known))]
-    UnknownOrchestrator {
-        /// As asked for.
-        name: String,
-        /// Those that there are.
-        known: Vec<String>,
-    },
-    /// The app has no such entity.
-    #[error("there is no entity '{name}'; {}", list_known(.known))]
-    UnknownEntity {
-        /// As asked for.
-        name: String,
-        /// Those that there are.
-        known: Vec<String>,
-    },
-    /// No instance has the id.
-    #[error("there is no instance with ID '{0}'")]
-    NotFound(InstanceId),
-    /// The instance is over, so nothing can be sent to it.
-    #[error("the instance with ID '{instance}' is {status}: it is over")]
-    Finished {
-        /// The instance.
-        instance: InstanceId,
-        /// How it ended.
-        status: RuntimeStatus,
-    },
-    /// The instance is not over, so it cannot be purged.
-    #[error(
-        "the instance with ID '{instance}' is {status}: only a finished instance can be purged; terminate it first"
-    )]
-    NotFinished {
-        /// The instance.
-        instance: InstanceId,
-        /// Where it stands.
-        status: RuntimeStatus,
-    },
-    /// There is no schedule of this id.
-    #[error("there is no schedule with ID '{0}'")]
-    ScheduleNotFound(ScheduleId),
-    /// There is a schedule of this id.
-    #[error("a schedule with ID '{0}' already exists")]
-    ScheduleExists(ScheduleId),
-    /// The schedule follows a function's code.
-    #[error("the schedule '{0}' is that of a timer-triggered function: change the function instead")]
-    ScheduleOfFunction(ScheduleId),
-    /// The idempotency key was used for another request.
-    #[error("the idempotency key was used before, for another request; use a new key for each request")]
-    IdempotencyMismatch,
-    /// Too much waits already. Try again later.
-    #[error("the host is busy; try again later")]
-    Busy,
-    /// What the store has of the instance cannot be read; the text says which row, and why.
-    #[error("{0}")]
-    Unreadable(String),
-    /// The store cannot be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The host is stopping.
-    #[error("the host is stopping")]
-    Stopping,
-}
-
-fn list_known(names: &[String]) -> String {
-    if names.is_empty() {
-        "this app has none".to_owned()
-    } else {
-        format!("this app has {}", names.join(", "))
-    }
-}
-
 impl OrchestrationClient {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+        Self { engine, idempotency: None }
+    }
+
+    /// The same client for one request that may be repeated: whatever it changes is changed once, and a repetition is
+    /// answered as the first one was, for 24 hours. A refusal is repeated too.
+    #[must_use]
+    pub fn once(&self, idempotency: Idempotency) -> Self {
+        Self { engine: Arc::clone(&self.engine), idempotency: Some(idempotency) }
     }
 
     /// Starts an orchestration, or says who holds its id.
@@ -147,7 +100,7 @@ impl OrchestrationClient {
         options: StartOptions,
     ) -> Result<StartAnswer, ClientError> {
         self.engine.check_value("the input", &input)?;
-        self.engine.start(orchestrator, input, options).await
+        self.engine.start(orchestrator, input, options, self.idempotency.as_ref()).await
     }
 
     /// The status of an instance and the token of its id. Nothing waits, nothing is written.
@@ -184,19 +137,26 @@ impl OrchestrationClient {
         name: &str,
         data: Json,
     ) -> Result<(), ClientError> {
-        if name.is_empty() {
-            return Err(ClientError::InvalidArgument("the name of an event must not be empty".to_owned()));
-        }
-        self.engine.check_value("the event's data", &data)?;
-        self.engine.send(instance, HistoryEvent::EventRaised { name: name.into(), input: data }).await
+        self.engine.check_value(EVENT_DATA, &data)?;
+        self.send(instance, RaisedEvent { name, data }.into_event()?).await
     }
 
-    /// Ends an instance. Its activities are not waited for.
+    /// Ends an instance. Its activities are not waited for; its sub-orchestrations go on.
     ///
     /// # Errors
     /// `NotFound`, `Finished`, `Store`, `Stopping`.
     pub async fn terminate(&self, instance: &InstanceId, reason: &str) -> Result<(), ClientError> {
-        self.engine.send(instance, HistoryEvent::ExecutionTerminated { reason: reason.into() }).await
+        let event = HistoryEvent::ExecutionTerminated { reason: reason.into(), recursive: false };
+        self.send(instance, event).await
+    }
+
+    /// Ends an instance and all of its live sub-orchestrations, and theirs. Each ends some time after its parent.
+    ///
+    /// # Errors
+    /// `NotFound`, `Finished`, `Store`, `Stopping`.
+    pub async fn terminate_tree(&self, instance: &InstanceId, reason: &str) -> Result<(), ClientError> {
+        let event = HistoryEvent::ExecutionTerminated { reason: reason.into(), recursive: true };
+        self.send(instance, event).await
     }
 
     /// Holds an instance: its activities go on, its orchestrator does not. Nothing for a suspended one.
@@ -204,7 +164,7 @@ impl OrchestrationClient {
     /// # Errors
     /// `NotFound`, `Finished`, `Store`, `Stopping`.
     pub async fn suspend(&self, instance: &InstanceId, reason: &str) -> Result<(), ClientError> {
-        self.engine.send(instance, HistoryEvent::ExecutionSuspended { reason: reason.into() }).await
+        self.send(instance, HistoryEvent::ExecutionSuspended { reason: reason.into() }).await
     }
 
     /// Lets a suspended instance go on. Nothing for one that is not.
@@ -212,21 +172,112 @@ impl OrchestrationClient {
     /// # Errors
     /// `NotFound`, `Finished`, `Store`, `Stopping`.
     pub async fn resume(&self, instance: &InstanceId, reason: &str) -> Result<(), ClientError> {
-        self.engine.send(instance, HistoryEvent::ExecutionResumed { reason: reason.into() }).await
+        self.send(instance, HistoryEvent::ExecutionResumed { reason: reason.into() }).await
+    }
+
+    async fn send(&self, instance: &InstanceId, event: HistoryEvent) -> Result<(), ClientError> {
+        self.engine.send(instance, event, self.idempotency.as_ref()).await
+    }
+
+    /// Lets a failed instance go on from where it failed: what failed is done again, failed sub-orchestrations are
+    /// rewound too.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotFailed`, `IdempotencyMismatch`, `Store`, `Stopping`.
+    pub async fn rewind(&self, instance: &InstanceId, reason: &str) -> Result<(), ClientError> {
+        self.engine.rewind(instance, reason, self.idempotency.as_ref()).await
+    }
+
+    /// Starts the orchestrator of an instance again, with the input, tags and version of that one's present or last
+    /// execution. Under the same id only if the instance is over.
+    ///
+    /// # Errors
+    /// `NotFound`, `UnknownOrchestrator`, `IdempotencyMismatch`, `Busy`, `Store`, `Stopping`.
+    pub async fn restart(
+        &self,
+        instance: &InstanceId,
+        under: RestartUnder,
+    ) -> Result<StartAnswer, ClientError> {
+        self.engine.restart(instance, under, self.idempotency.as_ref()).await
     }
 
     /// Deletes a finished instance with its history and kept generations.
     ///
     /// # Errors
-    /// `NotFound`, `NotFinished`, `Store`, `Stopping`.
+    /// `NotFound`, `NotFinished`, `IdempotencyMismatch`, `Store`, `Stopping`.
     pub async fn purge(&self, instance: &InstanceId) -> Result<(), ClientError> {
-        match self.engine.purge(instance).await? {
-            PurgeOutcome::Purged => Ok(()),
-            PurgeOutcome::NotFound => Err(ClientError::NotFound(instance.clone())),
-            PurgeOutcome::NotFinished(status) => {
-                Err(ClientError::NotFinished { instance: instance.clone(), status })
-            }
-        }
+        self.engine.purge(instance, self.idempotency.as_ref()).await
+    }
+
+    /// Deletes a finished instance and the finished sub-orchestrations below it; answers how many. Live ones stay.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotFinished`, `IdempotencyMismatch`, `Store`, `Stopping`.
+    pub async fn purge_tree(&self, instance: &InstanceId) -> Result<u64, ClientError> {
+        self.engine.purge_tree(instance, self.idempotency.as_ref()).await
+    }
+
+    /// Deletes the finished instances that the filter selects, a small batch a commit; answers how many. With `dry_run`
+    /// it only counts them. An idempotency key means nothing here: a repetition finds nothing left.
+    ///
+    /// # Errors
+    /// `Busy`, `Store`, `Stopping`; what was deleted before stays so.
+    pub async fn purge_instances(&self, filter: &PurgeFilter, dry_run: bool) -> Result<u64, ClientError> {
+        self.engine.purge_instances(filter, dry_run).await
+    }
+
+    /// Starts an orchestration unless a live one has the id, and sends whichever it is an event, in one commit.
+    ///
+    /// # Errors
+    /// As `start_new` and `raise_event`.
+    pub async fn start_and_raise(
+        &self,
+        orchestrator: &str,
+        input: Json,
+        options: StartOptions,
+        event: RaisedEvent<'_>,
+    ) -> Result<StartAnswer, ClientError> {
+        self.engine.check_value("the input", &input)?;
+        self.engine.check_value(EVENT_DATA, &event.data)?;
+        self.engine.start_and_raise(orchestrator, input, options, event, self.idempotency.as_ref()).await
+    }
+
+    /// Waits until an instance's status, custom status or run is another one than was seen, or `timeout` has passed;
+    /// answers its status at that moment.
+    ///
+    /// # Errors
+    /// `NotFound`, `Store`.
+    pub async fn wait_for_change(
+        &self,
+        instance: &InstanceId,
+        seen: &OrchestrationStatus,
+        timeout: Duration,
+    ) -> Result<OrchestrationStatus, ClientError> {
+        self.engine.wait_for_change(instance, seen, timeout).await
+    }
+
+    /// What [`OrchestrationClient::note`] has kept under this key, if anything.
+    ///
+    /// # Errors
+    /// `IdempotencyMismatch`, `Store`.
+    pub fn noted(&self, idempotency: &Idempotency) -> Result<Option<Vec<u8>>, ClientError> {
+        self.engine.noted(idempotency)
+    }
+
+    /// Keeps what a repetition of a request is to be answered, for 24 hours; answers what is kept: that of the first.
+    ///
+    /// # Errors
+    /// `IdempotencyMismatch`, `Busy`, `Stopping`.
+    pub async fn note(&self, idempotency: &Idempotency, note: Vec<u8>) -> Result<Vec<u8>, ClientError> {
+        self.engine.note(idempotency, note).await
+    }
+
+    /// How many instances there are of each status.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub fn counts(&self) -> Result<StatusCounts, ClientError> {
+        Ok(self.engine.store.counts()?)
     }
 
     /// One page of instances, in the order of their ids.

@@ -52,6 +52,8 @@ impl Engine {
             tracing::info!(%instance_id, execution_id = %committed.execution, %status, "orchestration finished");
             self.stuck.over(instance_id);
             self.watchers.finished(instance_id);
+        } else {
+            self.watchers.changed(&committed.instance);
         }
     }
 

@@ -13,10 +13,9 @@ use crate::{
     watchers::Watchers,
 };
 use durance_durable::{
-    ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Message, RetentionPolicy, RuntimeState,
-    Turn,
+    ExecutionRecord, InstanceId, InstanceRecord, Json, Message, RetentionPolicy, RuntimeState, Turn,
 };
-use durance_store::{Operation, Outcome, PurgeOutcome, SendEvent, SendOutcome, TaskHubStore};
+use durance_store::TaskHubStore;
 use parking_lot::Mutex;
 use std::{future::Future, num::NonZeroUsize, sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -127,44 +126,6 @@ impl Engine {
     /// The app has no orchestrator of this name.
     pub(crate) fn unknown_orchestrator(&self, name: &str) -> ClientError {
         ClientError::UnknownOrchestrator { name: name.to_owned(), known: self.executor.orchestrator_names() }
-    }
-
-    /// Sends an instance a message from outside.
-    pub(crate) async fn send(
-        self: &Arc<Self>,
-        instance: &InstanceId,
-        event: HistoryEvent,
-    ) -> Result<(), ClientError> {
-        let place = self.admit()?;
-        let operation = Operation::Send(SendEvent { instance: instance.clone(), event });
-        let engine = Arc::clone(self);
-        let outcome = run_to_end(async move {
-            let _place = place;
-            let outcome = engine.committer.commit_one(operation).await?;
-            if let Outcome::Send(SendOutcome::Accepted(message)) = &outcome {
-                engine.deliver_all([message.clone()]);
-            }
-            Ok(outcome)
-        });
-        match outcome.await? {
-            Outcome::Send(SendOutcome::Accepted(_)) => Ok(()),
-            Outcome::Send(SendOutcome::NotFound) => Err(ClientError::NotFound(instance.clone())),
-            Outcome::Send(SendOutcome::Finished(status)) => {
-                Err(ClientError::Finished { instance: instance.clone(), status })
-            }
-            Outcome::Unreadable(why) => Err(ClientError::Unreadable(why)),
-            _ => Err(ClientError::Stopping),
-        }
-    }
-
-    /// Deletes a finished instance.
-    pub(crate) async fn purge(&self, instance: &InstanceId) -> Result<PurgeOutcome, ClientError> {
-        let _place = self.admit()?;
-        match self.committer.commit_one(Operation::Purge(instance.clone())).await? {
-            Outcome::Purge(outcome) => Ok(outcome),
-            Outcome::Unreadable(why) => Err(ClientError::Unreadable(why)),
-            _ => Err(ClientError::Stopping),
-        }
     }
 
     /// Takes a place among the client operations under way; kept until the operation has ended, even if its caller is

@@ -1,6 +1,6 @@
 //! What clients ask of entities.
 
-use crate::{ClientError, OrchestrationClient, engine::run_to_end};
+use crate::{ClientError, OrchestrationClient, operate::misfit};
 use durance_durable::{EntityId, EntityRecord, EntitySignal, NAME_BYTES_MAX};
 use durance_store::{EntityPage, EntityQuery, Operation, Outcome};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ impl OrchestrationClient {
     /// Sends an entity an operation, to be run once, in the order of all that is sent to it.
     ///
     /// # Errors
-    /// `UnknownEntity`, `InvalidArgument`, `Busy`, `Stopping`.
+    /// `UnknownEntity`, `InvalidArgument`, `IdempotencyMismatch`, `Busy`, `Stopping`.
     pub async fn signal_entity(&self, signal: EntitySignal) -> Result<(), ClientError> {
         let engine = Arc::clone(&self.engine);
         if !engine.executor.has_entity(signal.entity.name()) {
@@ -20,15 +20,14 @@ impl OrchestrationClient {
             let text = format!("the name of an operation has at most {NAME_BYTES_MAX} bytes");
             return Err(ClientError::InvalidArgument(text));
         }
-        let place = engine.admit()?;
-        run_to_end(async move {
-            let _place = place;
-            match engine.committer.commit_one(Operation::SignalEntity(signal)).await? {
-                Outcome::Unreadable(why) => Err(ClientError::Unreadable(why)),
-                _ => Ok(()),
-            }
-        })
-        .await
+        let key = self.idempotency.as_ref().map(|key| {
+            let due = signal.due.map(|due| due.as_nanos().to_string()).unwrap_or_default();
+            key.of(&["signal", signal.entity.as_str(), &signal.operation, signal.input.as_str(), &due])
+        });
+        match engine.operate_one(Operation::SignalEntity(signal), key).await? {
+            Outcome::SignalEntity => Ok(()),
+            other => Err(misfit(&other)),
+        }
     }
 
     /// What is stored of an entity: its state as the last committed operation left it. None: there is no such entity.

@@ -74,7 +74,8 @@ impl Shaper {
             }
             HistoryEvent::ExecutionSuspended { reason }
             | HistoryEvent::ExecutionResumed { reason }
-            | HistoryEvent::ExecutionTerminated { reason } => json!({ "Reason": &**reason }),
+            | HistoryEvent::ExecutionTerminated { reason, .. }
+            | HistoryEvent::ExecutionRewound { reason, .. } => json!({ "Reason": &**reason }),
             HistoryEvent::ExecutionCompleted { status, output, failure } => json!({
                 "OrchestrationStatus": status, "Result": output.as_ref().map(|output| self.value(output)),
                 "Reason": failure.as_ref().map(ToString::to_string), "Details": failure,
@@ -173,6 +174,7 @@ fn event_type(event: &HistoryEvent) -> &'static str {
         HistoryEvent::TaskCanceled { .. } => "TaskCanceled",
         HistoryEvent::EventSent(_) => "EventSent",
         HistoryEvent::OrchestrationStarted(_) => "OrchestrationStarted",
+        HistoryEvent::ExecutionRewound { .. } => "ExecutionRewound",
     }
 }
 

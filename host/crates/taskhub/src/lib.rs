@@ -12,6 +12,7 @@ mod activities;
 mod activity_control;
 mod activity_queue;
 mod client;
+mod client_error;
 mod clock;
 mod committer;
 mod effects;
@@ -20,7 +21,10 @@ mod entities;
 mod entity_client;
 mod executor;
 mod history_json;
+mod idempotency;
+mod operate;
 mod partition;
+mod purge;
 mod read;
 mod replay;
 mod schedules;
@@ -36,15 +40,20 @@ mod watchers;
 
 pub use activity_control::ActivityControl;
 pub use activity_queue::ActivityLimits;
-pub use client::{ClientError, OrchestrationClient, StartAnswer, StartOptions};
+pub use client::{OrchestrationClient, RaisedEvent, RestartUnder, StartAnswer, StartOptions};
+pub use client_error::ClientError;
 pub use clock::{Clock, SystemClock};
 pub use durance_durable::EntityAction;
-pub use durance_store::{EntityPage, EntityQuery, Holder, ListQuery, StoreError};
+pub use durance_store::{
+    EntityPage, EntityQuery, Holder, ListPosition, ListQuery, SortBy, StatusCounts, StoreError, TimeRange,
+};
 pub use executor::{
     ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress,
     SharedState,
 };
 pub use history_json::history_json;
+pub use idempotency::Idempotency;
+pub use purge::PurgeFilter;
 pub use replay::{Divergence, replay};
 pub use schedules::{TimerCall, TimerFunction};
 pub use settings::TaskHubSettings;

@@ -57,13 +57,40 @@ impl Engine {
         let deadline = self.clock.now().saturating_add(timeout);
         loop {
             // Armed before the look, so that an end between the two is not missed.
-            let mut finished = std::pin::pin!(watch.finished.notified());
+            let mut finished = std::pin::pin!(watch.signals.finished.notified());
             finished.as_mut().enable();
             if let Some(status) = self.look(instance, &mut run, deadline)? {
                 return Ok(status);
             }
             tokio::select! {
                 () = finished => {}
+                () = self.clock.sleep_until(deadline) => {}
+            }
+        }
+    }
+
+    /// Waits until what clients see of an instance is not what they have seen, or the time is over.
+    pub(crate) async fn wait_for_change(
+        &self,
+        instance: &InstanceId,
+        seen: &OrchestrationStatus,
+        timeout: Duration,
+    ) -> Result<OrchestrationStatus, ClientError> {
+        let watch = self.watchers.watch(instance);
+        let deadline = self.clock.now().saturating_add(timeout);
+        loop {
+            let mut changed = std::pin::pin!(watch.signals.changed.notified());
+            changed.as_mut().enable();
+            let view = self.store.view();
+            let record = view.instance(instance)?.record;
+            let record = record.ok_or_else(|| ClientError::NotFound(instance.clone()))?;
+            let is_seen = (record.status, record.generation, &record.custom_status)
+                == (seen.runtime_status, seen.generation, &seen.custom_status);
+            if !is_seen || self.clock.now() >= deadline {
+                return self.describe(&*view, instance, record, WITH_INPUT);
+            }
+            tokio::select! {
+                () = changed => {}
                 () = self.clock.sleep_until(deadline) => {}
             }
         }
@@ -109,9 +136,9 @@ impl Engine {
         record: InstanceRecord,
         options: StatusOptions,
     ) -> Result<OrchestrationStatus, ClientError> {
-        let input = match options.show_input {
-            true => view.execution(record.execution)?.map(|execution| execution.input),
-            false => None,
+        let (input, parent) = match view.execution(record.execution)? {
+            Some(begun) => (options.show_input.then_some(begun.input), begun.parent),
+            None => (None, None),
         };
         let history = match options.show_history {
             true => Some(view.history(record.execution)?),
@@ -130,6 +157,8 @@ impl Engine {
             stuck: self.stuck.find(instance),
             created: record.created,
             last_updated: record.last_updated,
+            details: record.details,
+            parent: parent.map(|parent| parent.instance),
             history,
         })
     }

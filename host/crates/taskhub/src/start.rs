@@ -2,31 +2,24 @@
 //! share one commit.
 
 use crate::{
-    ClientError, Progress, StartAnswer, StartOptions,
+    ClientError, Idempotency, Progress, RaisedEvent, StartAnswer, StartOptions,
     effects::Committed,
-    engine::{Engine, run_to_end},
+    engine::Engine,
+    operate::misfit,
     partition::Hot,
     turn::{outcome_of, run_instance},
 };
 use durance_durable::{
-    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, RetentionPolicy,
-    RuntimeStatus, StartDecision, Token, TurnCommit, decide_start,
+    ExecutionId, ExecutionRecord, HistoryEvent, IfExists, InstanceRecord, Json, RetentionPolicy,
+    RuntimeStatus, StartDecision, StartDetails, Token, TurnCommit, decide_start,
 };
-use durance_store::{IdempotencyKey, Operation, Outcome, Snapshot, StartOutcome, StartRequest, TurnOutcome};
+use durance_store::{Operation, Outcome, SendEvent, Snapshot, StartOutcome, StartRequest, TurnOutcome};
 use futures_util::FutureExt;
-use sha2::{Digest, Sha256};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::Arc,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use uuid::Uuid;
-
-/// Instance ids that follow from an idempotency key are UUIDs (version 5) in this namespace. It must never change.
-const KEY_NAMESPACE: Uuid = Uuid::from_u128(0x6fa2_1a0e_7d5b_4d0c_9a55_1f0c_3b8e_42d7);
-
-/// The longest idempotency key, in bytes.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 
 impl Engine {
     /// Starts an orchestration, or says who holds its id.
@@ -35,24 +28,38 @@ impl Engine {
         orchestrator: &str,
         input: Json,
         options: StartOptions,
+        idempotency: Option<&Idempotency>,
     ) -> Result<StartAnswer, ClientError> {
+        let key = idempotency.map(|key| key.of(&options.parts(orchestrator, &input)));
+        let request = self.request(orchestrator, input, options, idempotency)?;
         let place = self.admit()?;
-        let request = self.request(orchestrator, input, options)?;
-        let outcome =
-            if request.idempotency.is_none() && self.partition(&request.instance).claim(&request.instance) {
-                self.start_with_first_turn(request, place).await?
-            } else {
-                self.start_alone(request, place).await?
-            };
-        match outcome {
-            StartOutcome::Started { holder, .. } | StartOutcome::Repeated(holder) => {
-                Ok(StartAnswer::Started(holder))
-            }
-            StartOutcome::Existing(holder) => Ok(StartAnswer::Existing(holder)),
-            StartOutcome::AlreadyExists(holder) => Ok(StartAnswer::AlreadyExists(holder)),
-            StartOutcome::Changed(holder) => Ok(StartAnswer::Changed(holder)),
-            StartOutcome::IdempotencyMismatch => Err(ClientError::IdempotencyMismatch),
+        if key.is_none() && self.partition(&request.instance).claim(&request.instance) {
+            return Ok(answer(self.start_with_first_turn(request, place).await?));
         }
+        drop(place);
+        Ok(answer(start_outcome(self.operate(vec![Operation::Start(request)], key).await?.pop())?))
+    }
+
+    /// Starts an orchestration unless a live one has the id, and sends whichever it is an event.
+    pub(crate) async fn start_and_raise(
+        self: &Arc<Self>,
+        orchestrator: &str,
+        input: Json,
+        options: StartOptions,
+        event: RaisedEvent<'_>,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<StartAnswer, ClientError> {
+        let options = StartOptions { if_exists: IfExists::UseExistingIfLive, token: None, ..options };
+        let key = idempotency.map(|key| {
+            let mut parts = options.parts(orchestrator, &input);
+            parts.extend(["raise", event.name, event.data.as_str()].map(str::to_owned));
+            key.of(&parts)
+        });
+        let event = event.into_event()?;
+        let start = self.request(orchestrator, input, options, idempotency)?;
+        let send = SendEvent { instance: start.instance.clone(), event };
+        let operations = vec![Operation::Start(start), Operation::Send(send)];
+        Ok(answer(start_outcome(self.operate(operations, key).await?.into_iter().next())?))
     }
 
     fn request(
@@ -60,27 +67,12 @@ impl Engine {
         orchestrator: &str,
         input: Json,
         options: StartOptions,
+        idempotency: Option<&Idempotency>,
     ) -> Result<StartRequest, ClientError> {
         let module = self.executor.resolve_orchestrator(orchestrator);
         let module = module.ok_or_else(|| self.unknown_orchestrator(orchestrator))?;
-        let key = options.idempotency_key.as_deref();
-        if key.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
-            let text = format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
-            return Err(ClientError::InvalidArgument(text));
-        }
-        let idempotency = key.map(|key| IdempotencyKey {
-            key: key.into(),
-            request_digest: digest(orchestrator, &input, &options),
-        });
-        let instance = options.instance.unwrap_or_else(|| {
-            InstanceId::from_uuid(match key {
-                Some(key) => Uuid::new_v5(&KEY_NAMESPACE, key.as_bytes()),
-                None => self.clock.new_id(),
-            })
-        });
-        let retention = options.retention.map_or(self.retention, RetentionPolicy::always);
         Ok(StartRequest {
-            instance,
+            instance: options.instance.unwrap_or_else(|| self.new_instance(idempotency)),
             name: orchestrator.into(),
             input,
             module,
@@ -88,24 +80,10 @@ impl Engine {
             parent: None,
             if_exists: options.if_exists,
             token: options.token,
-            idempotency,
-            retention,
+            retention: options.retention.map_or(self.retention, RetentionPolicy::always),
+            details: options.details,
             now: self.clock.now(),
         })
-    }
-
-    /// The start is committed; then the first turn runs.
-    async fn start_alone(
-        self: &Arc<Self>,
-        request: StartRequest,
-        place: OwnedSemaphorePermit,
-    ) -> Result<StartOutcome, ClientError> {
-        let engine = Arc::clone(self);
-        run_to_end(async move {
-            let _place = place;
-            engine.commit_start(request).await
-        })
-        .await
     }
 
     pub(crate) fn take_effect_of_start(self: &Arc<Self>, outcome: &StartOutcome) {
@@ -217,6 +195,7 @@ impl Engine {
             custom_status: None,
             output: None,
             failure: None,
+            details: request.details.clone(),
         };
         let begun_with = ExecutionRecord {
             instance: request.instance.clone(),
@@ -238,23 +217,37 @@ struct FirstTurn {
     token: Token,
 }
 
-fn start_outcome(outcome: Option<Outcome>) -> Result<StartOutcome, ClientError> {
-    match outcome {
-        Some(Outcome::Start(outcome)) => Ok(outcome),
-        Some(Outcome::Unreadable(why)) => Err(ClientError::Unreadable(why)),
-        _ => Err(ClientError::Stopping),
+impl StartOptions {
+    /// All that a start asks for.
+    pub(crate) fn parts(&self, orchestrator: &str, input: &Json) -> Vec<String> {
+        let Self { instance, if_exists, token, retention, details } = self;
+        let StartDetails { tags, version, scheduled_start } = details;
+        let mut parts = vec!["start".to_owned(), orchestrator.to_owned(), input.as_str().to_owned()];
+        parts.push(instance.as_ref().map(ToString::to_string).unwrap_or_default());
+        parts.push(if_exists.as_str().to_owned());
+        parts.push(token.map(|token| token.0.to_string()).unwrap_or_default());
+        parts.push(retention.map(|time| time.as_nanos().to_string()).unwrap_or_default());
+        parts.push(scheduled_start.map(|time| time.as_nanos().to_string()).unwrap_or_default());
+        parts.push(version.as_deref().unwrap_or_default().to_owned());
+        parts.extend(tags.iter().flat_map(|(name, value)| [name.to_string(), value.to_string()]));
+        parts
     }
 }
 
-/// Of all that a start asks for. Each part is preceded by its length, so that no two requests have the same bytes.
-fn digest(orchestrator: &str, input: &Json, options: &StartOptions) -> [u8; 32] {
-    let instance = options.instance.as_ref().map_or("", InstanceId::as_str);
-    let token = options.token.map_or_else(String::new, |token| token.0.to_string());
-    let mut hash = Sha256::new();
-    let retention = options.retention.map(|time| time.as_nanos().to_string()).unwrap_or_default();
-    for part in [orchestrator, input.as_str(), instance, options.if_exists.as_str(), &token, &retention] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+fn start_outcome(outcome: Option<Outcome>) -> Result<StartOutcome, ClientError> {
+    match outcome {
+        Some(Outcome::Start(outcome)) => Ok(outcome),
+        Some(other) => Err(misfit(&other)),
+        None => Err(ClientError::Stopping),
     }
-    hash.finalize().into()
+}
+
+/// What the store decided, for the caller.
+pub(crate) fn answer(outcome: StartOutcome) -> StartAnswer {
+    match outcome {
+        StartOutcome::Started { holder, .. } => StartAnswer::Started(holder),
+        StartOutcome::Existing(holder) => StartAnswer::Existing(holder),
+        StartOutcome::AlreadyExists(holder) => StartAnswer::AlreadyExists(holder),
+        StartOutcome::Changed(holder) => StartAnswer::Changed(holder),
+    }
 }

@@ -2,8 +2,9 @@
 
 use crate::Stuck;
 use durance_durable::{
-    ExecutionId, InstanceId, Json, RuntimeStatus, TaskFailureDetails, Timestamp, Token, Turn,
+    ExecutionId, InstanceId, Json, RuntimeStatus, StartDetails, TaskFailureDetails, Timestamp, Token, Turn,
 };
+use durance_store::ListPosition;
 use std::sync::Arc;
 
 /// The state of an orchestration instance, as asked for.
@@ -33,6 +34,10 @@ pub struct OrchestrationStatus {
     pub created: Timestamp,
     /// When its last turn was.
     pub last_updated: Timestamp,
+    /// As its starter gave them.
+    pub details: StartDetails,
+    /// The instance whose sub-orchestration it is.
+    pub parent: Option<InstanceId>,
     /// None if it was not asked for. [`crate::history_json`] shapes it as the management API shows it.
     pub history: Option<Vec<Turn>>,
 }
@@ -60,8 +65,8 @@ pub struct StatusOptions {
 /// One page of instances.
 #[derive(Debug, Clone, Default)]
 pub struct InstancePage {
-    /// In the order of their ids.
+    /// In the order that was asked for.
     pub instances: Vec<OrchestrationStatus>,
     /// Where the next page begins; none on the last one.
-    pub continuation: Option<InstanceId>,
+    pub continuation: Option<ListPosition>,
 }

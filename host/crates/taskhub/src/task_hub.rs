@@ -124,7 +124,8 @@ impl Engine {
             && self.partitions.iter().all(Partition::is_idle)
     }
 
-    fn go_on(self: &Arc<Self>, waiting: Vec<Recovered>) -> Result<(), StoreError> {
+    /// Goes on with what waits.
+    pub(crate) fn go_on(self: &Arc<Self>, waiting: Vec<Recovered>) -> Result<(), StoreError> {
         let mut messages = Vec::new();
         for recovered in waiting {
             match recovered {

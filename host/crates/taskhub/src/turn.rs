@@ -8,7 +8,7 @@ use crate::{
 };
 use durance_durable::{
     BeginTurn, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, MessageTarget, Outcome, RuntimeState,
-    TaskFailureDetails, Timestamp, TurnCommit,
+    StartDetails, TaskFailureDetails, Timestamp, TurnCommit,
 };
 use durance_store::{Operation, Outcome as StoreOutcome, StartRequest, StoreError, TurnOutcome, TurnWrite};
 use futures_util::FutureExt;
@@ -158,8 +158,9 @@ impl Engine {
                     let start = self.start_of(&child.name, &child.instance, &child.input, commit.turn.time);
                     match start {
                         Ok(start) => {
-                            let parent = Some(hot.state.lock().as_parent(child.task));
-                            children.push(StartRequest { parent, ..start });
+                            let state = hot.state.lock();
+                            let (parent, details) = (state.as_parent(child.task), state.details_for_child());
+                            children.push(StartRequest { parent: Some(parent), details, ..start });
                         }
                         Err(failure) => replies
                             .push(HistoryEvent::SubOrchestrationInstanceFailed { task: child.task, failure }),
@@ -201,8 +202,8 @@ impl Engine {
             parent: None,
             if_exists: IfExists::ReplaceFinished,
             token: None,
-            idempotency: None,
             retention: self.retention,
+            details: StartDetails::default(),
             now,
         })
     }
@@ -230,7 +231,7 @@ fn is_for_another_life(hot: &Hot, delivery: &Delivery) -> bool {
 fn sort_mail(state: &RuntimeState, mail: &[Delivery]) -> (Vec<HistoryEvent>, Vec<u64>) {
     let mut taken: Vec<u64> = mail.iter().filter_map(|delivery| delivery.sequence).collect();
     let mut events = Vec::with_capacity(mail.len());
-    if state.event_count() == 0 {
+    if state.awaits_start() {
         // Stored in the inbox by the start itself; its delivery may be late.
         events.push(HistoryEvent::ExecutionStarted);
         taken.push(0);

@@ -4,6 +4,8 @@
 
 #[path = "engine/activities.rs"]
 mod activities;
+#[path = "engine/client_operations.rs"]
+mod client_operations;
 #[path = "engine/entities.rs"]
 mod entities;
 #[path = "engine/faults.rs"]
@@ -22,7 +24,7 @@ mod virtual_time;
 
 use durance_durable::{ActivityOptions, HistoryEvent, IfExists, Json, RuntimeStatus, TaskFailureDetails};
 use durance_store::MemoryStore;
-use durance_taskhub::{ClientError, StartAnswer, StartOptions, StatusOptions, TaskHubSettings};
+use durance_taskhub::{ClientError, Idempotency, StartAnswer, StartOptions, StatusOptions, TaskHubSettings};
 use futures_util::future::join_all;
 use std::{sync::Arc, time::Duration};
 use support::{App, Context, Hub, Result, instance, json, retries};
@@ -313,8 +315,8 @@ async fn an_orchestrator_that_takes_another_way_at_replay_fails_with_both_sides(
 async fn a_repeated_start_with_one_idempotency_key_gives_the_first_run() {
     let hub = Hub::open(waits_app());
     let start = |input: &'static str| {
-        let options = StartOptions { idempotency_key: Some("k1".to_owned()), ..StartOptions::default() };
-        hub.client.start_new("Waits", json(input), options)
+        let client = hub.client.once(Idempotency::new("k1").unwrap());
+        async move { client.start_new("Waits", json(input), StartOptions::default()).await }
     };
     let StartAnswer::Started(first) = start("1").await.unwrap() else { panic!() };
     assert_eq!(first.instance.as_str().len(), 32);
@@ -345,13 +347,9 @@ async fn an_idempotency_key_with_another_token_is_another_request() {
     let hub = Hub::open(waits_app());
     let token = hub.client.get_status(&instance("t"), StatusOptions::default()).unwrap().token;
     let start = |token| {
-        let options = StartOptions {
-            instance: Some(instance("t")),
-            token,
-            idempotency_key: Some("k".to_owned()),
-            ..StartOptions::default()
-        };
-        hub.client.start_new("Waits", json("1"), options)
+        let options = StartOptions { instance: Some(instance("t")), token, ..StartOptions::default() };
+        let client = hub.client.once(Idempotency::new("k").unwrap());
+        async move { client.start_new("Waits", json("1"), options).await }
     };
     assert!(matches!(start(Some(token)).await, Ok(StartAnswer::Started(_))));
     assert!(matches!(start(None).await, Err(ClientError::IdempotencyMismatch)));

@@ -7,7 +7,7 @@
 
 use durance_durable::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, ModuleHash, RuntimeState,
-    RuntimeStatus, TaskId, Timestamp, Token,
+    RuntimeStatus, StartDetails, TaskId, Timestamp, Token,
 };
 use durance_taskhub::{FunctionExecutor, OrchestratorRun, Progress, SharedState};
 use durance_wasm::{FunctionApp, HttpCall, WasmSettings};
@@ -49,6 +49,7 @@ async fn hello(app: &FunctionApp) -> Outcome<()> {
     let begun = Instant::now();
     for _ in 0..CALLS {
         let call = HttpCall {
+            idempotency: None,
             method: "GET",
             uri: "http://127.0.0.1:7071/api/hello/Ada",
             origin: String::new(),
@@ -110,6 +111,7 @@ fn new_state(name: &str, module: ModuleHash) -> SharedState {
         custom_status: None,
         output: None,
         failure: None,
+        details: StartDetails::default(),
     };
     let record = ExecutionRecord {
         instance: InstanceId::from_uuid(execution.0),

@@ -9,7 +9,7 @@ use crate::{
     shared::Shared,
 };
 use durance_durable::EntityId;
-use durance_taskhub::ActivityCall;
+use durance_taskhub::{ActivityCall, Idempotency};
 use std::{fmt, sync::Arc};
 use uuid::Uuid;
 use wasmtime::component::ResourceTable;
@@ -24,10 +24,28 @@ const HEARTBEAT_BYTES_MAX: usize = 16 * 1024;
 /// Why the function is called.
 #[derive(Debug)]
 pub(crate) enum Trigger {
-    Http { origin: String, route_parameters: Vec<(String, Option<String>)> },
+    Http {
+        origin: String,
+        route_parameters: Vec<(String, Option<String>)>,
+        /// Of the request, if it may be repeated, and how many of its calls have changed something.
+        idempotency: Option<(Idempotency, u32)>,
+    },
     Activity(Box<ActivityCall>),
     Timer,
     Entity(EntityId),
+}
+
+impl Trigger {
+    /// The key of the next client call that changes something.
+    pub(crate) fn next_idempotency(&mut self) -> Option<Idempotency> {
+        match self {
+            Self::Http { idempotency: Some((request, calls)), .. } => {
+                *calls += 1;
+                Some(request.for_call(*calls))
+            }
+            Self::Http { .. } | Self::Activity(_) | Self::Timer | Self::Entity(_) => None,
+        }
+    }
 }
 
 pub(crate) struct CallState {
@@ -141,7 +159,10 @@ impl invocation::Host for CallState {
 
     fn idempotency_key(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(match &self.trigger {
-            Trigger::Http { .. } | Trigger::Timer | Trigger::Entity(_) => None,
+            Trigger::Http { idempotency, .. } => {
+                idempotency.as_ref().map(|(request, _)| request.key().to_owned())
+            }
+            Trigger::Timer | Trigger::Entity(_) => None,
             Trigger::Activity(call) => {
                 Some(format!("{}/{}/{}", call.instance, call.execution, call.call.task))
             }

@@ -3,22 +3,23 @@
 use crate::{
     bindings::{orchestration_client as wit, types},
     call_state::{CallState, Trigger},
-    error::failure_for_guest,
+    client_values::{
+        client_error, entity_id, entity_position, if_exists, instance, page_size, position, runtime_status,
+        sort_by, start_outcome, status_for_guest, status_from_guest, tags, time_range,
+    },
     shared::InvalidValue,
 };
 use durance_durable::{
-    EntityId, EntityRecord, EntitySignal, IfExists, InstanceId, Json, RuntimeStatus, Timestamp, Token,
+    EntityId, EntityRecord, EntitySignal, InstanceId, Json, RuntimeStatus, StartDetails, Timestamp, Token,
 };
 use durance_taskhub::{
-    ClientError, EntityQuery, Holder, ListQuery, OrchestrationClient, OrchestrationStatus, StartAnswer,
-    StartOptions, StatusOptions, history_json,
+    EntityQuery, Idempotency, ListQuery, OrchestrationClient, PurgeFilter, RaisedEvent, RestartUnder,
+    StartOptions, StatusCounts, StatusOptions,
 };
 use std::time::Duration;
 use wasmtime::Result as Trappable;
 
-type Answer<T> = Result<T, wit::ClientError>;
-
-const PAGE_SIZE_MAX: u32 = 1000;
+pub(crate) type Answer<T> = Result<T, wit::ClientError>;
 
 impl CallState {
     fn client(&self) -> Answer<OrchestrationClient> {
@@ -41,24 +42,44 @@ impl CallState {
     }
 
     /// The client, and the instance that a call is about.
-    fn target(&self, id: &str) -> Answer<(OrchestrationClient, InstanceId)> {
+    fn instance(&self, id: &str) -> Answer<(OrchestrationClient, InstanceId)> {
         Ok((self.client()?, instance(id)?))
     }
 
+    /// The same for a call that changes something.
+    fn target(&mut self, id: &str, key: Option<String>) -> Answer<(OrchestrationClient, InstanceId)> {
+        Ok((self.once(key)?, instance(id)?))
+    }
+
+    /// A client for one call that changes something, under the guest's key or one that follows from the request's.
+    fn once(&mut self, key: Option<String>) -> Answer<OrchestrationClient> {
+        let client = self.client()?;
+        let idempotency = match key {
+            Some(key) => Some(Idempotency::new(&key).map_err(client_error)?),
+            None => self.trigger.next_idempotency(),
+        };
+        Ok(idempotency.map_or(client.clone(), |idempotency| client.once(idempotency)))
+    }
+
     fn start_request(
-        &self,
+        &mut self,
         input: String,
         options: wit::StartOptions,
     ) -> Answer<(OrchestrationClient, Json, StartOptions)> {
         let input = self.json("the input", input)?;
+        let client = self.once(options.idempotency_key)?;
         let options = StartOptions {
             instance: options.instance_id.as_deref().map(instance).transpose()?,
             if_exists: if_exists(options.if_exists),
             token: options.token.map(Token),
-            idempotency_key: options.idempotency_key,
             retention: options.retention_ms.map(Duration::from_millis),
+            details: StartDetails {
+                tags: tags(options.tags),
+                version: options.version.map(Into::into),
+                scheduled_start: None,
+            },
         };
-        Ok((self.client()?, input, options))
+        Ok((client, input, options))
     }
 
     fn status(&self, id: &str, shown: wit::StatusOptions) -> Answer<wit::StatusSnapshot> {
@@ -72,37 +93,27 @@ impl CallState {
     }
 
     fn list(&self, query: wit::InstanceQuery) -> Answer<wit::InstancePage> {
-        let statuses = query.runtime_status.into_iter().map(status_from_guest).collect();
         let list = ListQuery {
-            statuses,
-            created_from: query.created_time_from.map(Timestamp::from_nanos),
-            created_to: query.created_time_to.map(Timestamp::from_nanos),
+            statuses: query.runtime_status.into_iter().map(status_from_guest).collect(),
+            names: query.names,
             id_prefix: query.instance_id_prefix,
-            after: query.continuation_token.as_deref().map(instance).transpose()?,
+            parent: query.parent_instance_id.as_deref().map(instance).transpose()?,
+            tags: tags(query.tags),
+            custom_status: query.custom_status,
+            created: time_range(query.created),
+            updated: time_range(query.last_updated),
+            completed: time_range(query.completed),
+            sort: sort_by(query.sort),
+            descending: query.descending,
+            after: query.continuation_token.as_deref().map(position).transpose()?,
             page_size: page_size(query.page_size)?,
         };
         let options = StatusOptions { show_input: query.show_input, ..StatusOptions::default() };
         let page = self.client()?.list_instances(&list, options).map_err(client_error)?;
         Ok(wit::InstancePage {
             instances: page.instances.into_iter().map(|status| status_for_guest(status, false)).collect(),
-            continuation_token: page.continuation.map(|id| id.to_string()),
+            continuation_token: page.continuation.map(|position| position.to_string()),
         })
-    }
-
-    fn signal(
-        &self,
-        entity: types::EntityId,
-        operation: String,
-        input: String,
-        at: Option<u64>,
-    ) -> Answer<(OrchestrationClient, EntitySignal)> {
-        let signal = EntitySignal {
-            entity: entity_id(&entity)?,
-            operation: operation.into(),
-            input: self.json("the operation's input", input)?,
-            due: at.map(Timestamp::from_nanos),
-        };
-        Ok((self.client()?, signal))
     }
 
     fn entity_state(&self, entity: types::EntityId) -> Answer<Option<String>> {
@@ -115,7 +126,7 @@ impl CallState {
             name: query.name,
             last_operation_from: query.last_operation_from.map(Timestamp::from_nanos),
             last_operation_to: query.last_operation_to.map(Timestamp::from_nanos),
-            after: query.continuation_token.as_deref().map(continuation).transpose()?,
+            after: query.continuation_token.as_deref().map(entity_position).transpose()?,
             page_size: page_size(query.page_size)?,
         };
         let page = self.client()?.list_entities(&list).map_err(client_error)?;
@@ -166,8 +177,32 @@ impl wit::Host for CallState {
         Ok(started.await)
     }
 
-    async fn raise_event(&mut self, id: String, event: String, data: String) -> Trappable<Answer<()>> {
-        let (target, data) = (self.target(&id), self.json("the event's data", data));
+    async fn start_and_raise(
+        &mut self,
+        orchestrator: String,
+        input: String,
+        options: wit::StartOptions,
+        event: String,
+        data: String,
+    ) -> Trappable<Answer<wit::StartOutcome>> {
+        let (request, data) = (self.start_request(input, options), self.json("the event's data", data));
+        let started = async {
+            let ((client, input, options), data) = (request?, data?);
+            let event = RaisedEvent { name: &event, data };
+            let started = client.start_and_raise(&orchestrator, input, options, event).await;
+            started.map(start_outcome).map_err(client_error)
+        };
+        Ok(started.await)
+    }
+
+    async fn raise_event(
+        &mut self,
+        id: String,
+        event: String,
+        data: String,
+        key: Option<String>,
+    ) -> Trappable<Answer<()>> {
+        let (target, data) = (self.target(&id, key), self.json("the event's data", data));
         let sent = async {
             let (client, instance) = target?;
             client.raise_event(&instance, &event, data?).await.map_err(client_error)
@@ -175,17 +210,27 @@ impl wit::Host for CallState {
         Ok(sent.await)
     }
 
-    async fn terminate(&mut self, id: String, reason: String) -> Trappable<Answer<()>> {
-        let target = self.target(&id);
+    async fn terminate(
+        &mut self,
+        id: String,
+        reason: String,
+        recursive: bool,
+        key: Option<String>,
+    ) -> Trappable<Answer<()>> {
+        let target = self.target(&id, key);
         let sent = async {
             let (client, instance) = target?;
-            client.terminate(&instance, &reason).await.map_err(client_error)
+            let ended = match recursive {
+                true => client.terminate_tree(&instance, &reason).await,
+                false => client.terminate(&instance, &reason).await,
+            };
+            ended.map_err(client_error)
         };
         Ok(sent.await)
     }
 
-    async fn suspend(&mut self, id: String, reason: String) -> Trappable<Answer<()>> {
-        let target = self.target(&id);
+    async fn suspend(&mut self, id: String, reason: String, key: Option<String>) -> Trappable<Answer<()>> {
+        let target = self.target(&id, key);
         let sent = async {
             let (client, instance) = target?;
             client.suspend(&instance, &reason).await.map_err(client_error)
@@ -193,8 +238,8 @@ impl wit::Host for CallState {
         Ok(sent.await)
     }
 
-    async fn resume(&mut self, id: String, reason: String) -> Trappable<Answer<()>> {
-        let target = self.target(&id);
+    async fn resume(&mut self, id: String, reason: String, key: Option<String>) -> Trappable<Answer<()>> {
+        let target = self.target(&id, key);
         let sent = async {
             let (client, instance) = target?;
             client.resume(&instance, &reason).await.map_err(client_error)
@@ -202,13 +247,61 @@ impl wit::Host for CallState {
         Ok(sent.await)
     }
 
-    async fn purge(&mut self, id: String) -> Trappable<Answer<()>> {
-        let target = self.target(&id);
+    async fn rewind(&mut self, id: String, reason: String, key: Option<String>) -> Trappable<Answer<()>> {
+        let target = self.target(&id, key);
+        let sent = async {
+            let (client, instance) = target?;
+            client.rewind(&instance, &reason).await.map_err(client_error)
+        };
+        Ok(sent.await)
+    }
+
+    async fn restart(
+        &mut self,
+        id: String,
+        with_new_id: bool,
+        key: Option<String>,
+    ) -> Trappable<Answer<wit::StartOutcome>> {
+        let target = self.target(&id, key);
+        let under = if with_new_id { RestartUnder::NewId } else { RestartUnder::SameId };
+        let started = async {
+            let (client, instance) = target?;
+            client.restart(&instance, under).await.map(start_outcome).map_err(client_error)
+        };
+        Ok(started.await)
+    }
+
+    async fn purge(&mut self, id: String, recursive: bool, key: Option<String>) -> Trappable<Answer<u64>> {
+        let target = self.target(&id, key);
         let purged = async {
             let (client, instance) = target?;
-            client.purge(&instance).await.map_err(client_error)
+            let purged = match recursive {
+                true => client.purge_tree(&instance).await,
+                false => client.purge(&instance).await.map(|()| 1),
+            };
+            purged.map_err(client_error)
         };
         Ok(purged.await)
+    }
+
+    async fn purge_instances(&mut self, filter: wit::PurgeFilter, dry_run: bool) -> Trappable<Answer<u64>> {
+        let client = self.client();
+        let filter = PurgeFilter {
+            created_from: Timestamp::from_nanos(filter.created_time_from),
+            created_to: filter.created_time_to.map(Timestamp::from_nanos),
+            statuses: filter.runtime_status.into_iter().map(status_from_guest).collect(),
+        };
+        let purged = async { client?.purge_instances(&filter, dry_run).await.map_err(client_error) };
+        Ok(purged.await)
+    }
+
+    fn count_instances(&mut self) -> Trappable<Answer<Vec<(types::RuntimeStatus, u64)>>> {
+        let counts = self.client().and_then(|client| client.counts().map_err(client_error));
+        let of = |counts: StatusCounts| {
+            let counted = RuntimeStatus::ALL.map(|status| (runtime_status(status), counts.of(status)));
+            counted.into_iter().filter(|(_, count)| *count > 0).collect()
+        };
+        Ok(counts.map(of))
     }
 
     fn list_instances(&mut self, query: wit::InstanceQuery) -> Trappable<Answer<wit::InstancePage>> {
@@ -220,7 +313,7 @@ impl wit::Host for CallState {
         id: String,
         timeout_ms: u64,
     ) -> Trappable<Answer<wit::OrchestrationStatus>> {
-        let target = self.target(&id);
+        let target = self.instance(&id);
         let waited = async {
             let (client, instance) = target?;
             let status = client.wait_for_completion(&instance, Duration::from_millis(timeout_ms)).await;
@@ -235,11 +328,14 @@ impl wit::Host for CallState {
         operation: String,
         input: String,
         at: Option<u64>,
+        key: Option<String>,
     ) -> Trappable<Answer<()>> {
-        let signal = self.signal(entity, operation, input, at);
+        let (client, input) = (self.once(key), self.json("the operation's input", input));
+        let due = at.map(Timestamp::from_nanos);
         let sent = async {
-            let (client, signal) = signal?;
-            client.signal_entity(signal).await.map_err(client_error)
+            let signal =
+                EntitySignal { entity: entity_id(&entity)?, operation: operation.into(), input: input?, due };
+            client?.signal_entity(signal).await.map_err(client_error)
         };
         Ok(sent.await)
     }
@@ -255,121 +351,4 @@ impl wit::Host for CallState {
     fn check_status_links(&mut self, id: String) -> Trappable<Answer<String>> {
         Ok(self.links(&id))
     }
-}
-
-fn instance(id: &str) -> Answer<InstanceId> {
-    InstanceId::new(id).map_err(|invalid| wit::ClientError::InvalidArgument(invalid.to_string()))
-}
-
-fn entity_id(id: &types::EntityId) -> Answer<EntityId> {
-    EntityId::new(&id.name, &id.key).map_err(|invalid| wit::ClientError::InvalidArgument(invalid.to_string()))
-}
-
-fn continuation(token: &str) -> Answer<EntityId> {
-    token.parse().map_err(|_| {
-        wit::ClientError::InvalidArgument("the continuation token is not one of this host".to_owned())
-    })
-}
-
-fn page_size(size: u32) -> Answer<usize> {
-    if (1..=PAGE_SIZE_MAX).contains(&size) {
-        return Ok(size as usize);
-    }
-    Err(wit::ClientError::InvalidArgument(format!("page-size must be 1 to {PAGE_SIZE_MAX}")))
-}
-
-fn client_error(error: ClientError) -> wit::ClientError {
-    let text = error.to_string();
-    match error {
-        ClientError::InvalidArgument(_) | ClientError::TooLarge { .. } => {
-            wit::ClientError::InvalidArgument(text)
-        }
-        ClientError::UnknownOrchestrator { .. } => wit::ClientError::UnknownOrchestrator(text),
-        ClientError::UnknownEntity { .. } => wit::ClientError::UnknownEntity(text),
-        ClientError::NotFound(_) => wit::ClientError::NotFound(text),
-        ClientError::Finished { .. } | ClientError::NotFinished { .. } => wit::ClientError::WrongStatus(text),
-        ClientError::IdempotencyMismatch => wit::ClientError::IdempotencyMismatch(text),
-        _ => wit::ClientError::Unavailable(text),
-    }
-}
-
-fn if_exists(policy: wit::IfExists) -> IfExists {
-    match policy {
-        wit::IfExists::Reject => IfExists::Reject,
-        wit::IfExists::ReplaceFinished => IfExists::ReplaceFinished,
-        wit::IfExists::UseExisting => IfExists::UseExisting,
-        wit::IfExists::UseExistingIfLive => IfExists::UseExistingIfLive,
-        wit::IfExists::TerminateAndReplace => IfExists::TerminateAndReplace,
-    }
-}
-
-fn start_outcome(answer: StartAnswer) -> wit::StartOutcome {
-    match answer {
-        StartAnswer::Started(run) => wit::StartOutcome::Started(holder(run)),
-        StartAnswer::Existing(run) => wit::StartOutcome::Existing(holder(run)),
-        StartAnswer::AlreadyExists(run) => wit::StartOutcome::AlreadyExists(holder(run)),
-        StartAnswer::Changed(run) => wit::StartOutcome::Changed(run.map(holder)),
-    }
-}
-
-fn holder(run: Holder) -> wit::Holder {
-    wit::Holder {
-        instance_id: run.instance.to_string(),
-        execution_id: run.execution.to_string(),
-        generation: run.generation,
-        status: runtime_status(run.status),
-    }
-}
-
-fn runtime_status(status: RuntimeStatus) -> types::RuntimeStatus {
-    match status {
-        RuntimeStatus::Running => types::RuntimeStatus::Running,
-        RuntimeStatus::Completed => types::RuntimeStatus::Completed,
-        RuntimeStatus::ContinuedAsNew => types::RuntimeStatus::ContinuedAsNew,
-        RuntimeStatus::Failed => types::RuntimeStatus::Failed,
-        RuntimeStatus::Canceled => types::RuntimeStatus::Canceled,
-        RuntimeStatus::Terminated => types::RuntimeStatus::Terminated,
-        RuntimeStatus::Pending => types::RuntimeStatus::Pending,
-        RuntimeStatus::Suspended => types::RuntimeStatus::Suspended,
-    }
-}
-
-fn status_from_guest(status: types::RuntimeStatus) -> RuntimeStatus {
-    match status {
-        types::RuntimeStatus::Running => RuntimeStatus::Running,
-        types::RuntimeStatus::Completed => RuntimeStatus::Completed,
-        types::RuntimeStatus::ContinuedAsNew => RuntimeStatus::ContinuedAsNew,
-        types::RuntimeStatus::Failed => RuntimeStatus::Failed,
-        types::RuntimeStatus::Canceled => RuntimeStatus::Canceled,
-        types::RuntimeStatus::Terminated => RuntimeStatus::Terminated,
-        types::RuntimeStatus::Pending => RuntimeStatus::Pending,
-        types::RuntimeStatus::Suspended => RuntimeStatus::Suspended,
-    }
-}
-
-fn status_for_guest(status: OrchestrationStatus, show_history_output: bool) -> wit::OrchestrationStatus {
-    let text = |json: Json| json.as_str().to_owned();
-    let history = status.history.map(|turns| {
-        Json::of(&history_json(&status.name, &turns, show_history_output, time_text)).as_str().to_owned()
-    });
-    wit::OrchestrationStatus {
-        name: status.name.as_ref().to_owned(),
-        instance_id: status.instance.to_string(),
-        execution_id: status.execution.to_string(),
-        generation: status.generation,
-        runtime_status: runtime_status(status.runtime_status),
-        input: status.input.map(text),
-        custom_status: status.custom_status.map(text),
-        output: status.output.map(text),
-        failure: status.failure.map(failure_for_guest),
-        created_time: status.created.as_nanos(),
-        last_updated_time: status.last_updated.as_nanos(),
-        history,
-    }
-}
-
-/// RFC 3339, UTC.
-fn time_text(time: Timestamp) -> String {
-    let time = jiff::Timestamp::from_nanosecond(i128::from(time.as_nanos()));
-    time.expect("64 bits of nanoseconds end in the year 2554").to_string()
 }

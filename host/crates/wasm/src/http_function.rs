@@ -9,6 +9,7 @@ use crate::{
     shared::Shared,
 };
 use bytes::Bytes;
+use durance_taskhub::Idempotency;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -28,12 +29,14 @@ pub struct HttpCall<'a> {
     pub body: &'a [u8],
     /// The values of the route template's parameters; none for an optional one that is absent.
     pub route_parameters: Vec<(String, Option<String>)>,
+    /// Of a request that may be repeated: what the function changes is changed once.
+    pub idempotency: Option<Idempotency>,
     /// Unique for each call.
     pub invocation_id: Uuid,
 }
 
 /// What belongs to the connection and not to the response; the host sets them itself.
-const CONNECTION_HEADERS: [HeaderName; 6] = [
+pub(crate) const CONNECTION_HEADERS: [HeaderName; 6] = [
     header::CONTENT_LENGTH,
     header::CONNECTION,
     header::TRANSFER_ENCODING,
@@ -50,7 +53,11 @@ pub(crate) async fn call(
     let component = &function.component;
     let export =
         component.exports.handle_http.as_ref().expect("a component with HTTP functions has the export");
-    let trigger = Trigger::Http { origin: call.origin, route_parameters: call.route_parameters };
+    let trigger = Trigger::Http {
+        origin: call.origin,
+        route_parameters: call.route_parameters,
+        idempotency: call.idempotency.map(|request| (request, 0)),
+    };
     let state = CallState::new(Arc::clone(shared), Arc::clone(&function.name), call.invocation_id, trigger);
     let mut store = call_store(&component.calls, state);
     let request = bindings::HttpRequest {

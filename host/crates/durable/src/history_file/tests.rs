@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     ActivityOptions, CreateSubOrchestration, CreateTimer, ExecutionId, FailureCause, InstanceId, Json,
-    ModuleHash, Parent, RetentionPolicy, RetryPolicy, RuntimeStatus, ScheduleTask, SendEventTo,
+    ModuleHash, Parent, RetentionPolicy, RetryPolicy, RuntimeStatus, ScheduleTask, SendEventTo, StartDetails,
     StartOrchestration, TaskFailureDetails, TaskId, Token,
 };
 use std::time::Duration;
@@ -55,7 +55,7 @@ fn events() -> Vec<HistoryEvent> {
         HistoryEvent::EventRaised { name: name(), input: input() },
         HistoryEvent::ExecutionSuspended { reason: name() },
         HistoryEvent::ExecutionResumed { reason: name() },
-        HistoryEvent::ExecutionTerminated { reason: name() },
+        HistoryEvent::ExecutionTerminated { reason: name(), recursive: true },
         HistoryEvent::TaskScheduled(ScheduleTask { task, name: name(), input: input(), options }),
         HistoryEvent::SubOrchestrationInstanceCreated(CreateSubOrchestration {
             task,
@@ -108,6 +108,11 @@ fn history() -> ExecutionHistory {
             custom_status: Some(json("\"busy\"")),
             output: None,
             failure: None,
+            details: StartDetails {
+                tags: [("team".into(), "red".into())].into(),
+                version: Some("2".into()),
+                scheduled_start: Some(TIME),
+            },
         },
         begun_with: ExecutionRecord {
             instance: InstanceId::new("a b").unwrap(),
@@ -142,7 +147,11 @@ fn every_name_is_that_of_the_format() {
         "executionId": "0000000000000000000000000000000b", "generation": 2, "token": 9,
         "module": "cd".repeat(32), "runtimeStatus": "Running", "created": 1_795_393_639_960_404_811_u64,
         "lastUpdated": 1_795_393_639_960_404_811_u64, "eventCount": 20, "customStatus": "\"busy\"",
-        "output": null, "failure": null, "instanceId": "a b", "started": 1_795_393_639_960_404_811_u64,
+        "output": null, "failure": null,
+        "details": {
+            "tags": { "team": "red" }, "version": "2", "scheduledStart": 1_795_393_639_960_404_811_u64,
+        },
+        "instanceId": "a b", "started": 1_795_393_639_960_404_811_u64,
         "input": "[1]", "carryover": [{ "eventType": "EventRaised", "name": "early", "input": "null" }],
         "retention": { "completed": { "secs": 60, "nanos": 0 }, "failed": null, "terminated": null },
         "parent": {

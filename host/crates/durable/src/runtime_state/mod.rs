@@ -17,9 +17,10 @@ mod replay;
 mod tests;
 mod wait_set;
 
+use crate::rewind::in_force;
 use crate::{
-    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Parent, TaskFailureDetails,
-    TaskId, Timestamp, Turn,
+    ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Parent, StartDetails,
+    TaskFailureDetails, TaskId, Timestamp, Turn,
 };
 pub use end::Outcome;
 use entities::CriticalSection;
@@ -141,6 +142,7 @@ pub struct RuntimeState {
     instance: InstanceId,
     execution: ExecutionId,
     generation: u64,
+    details: StartDetails,
     record: ExecutionRecord,
     /// Time of the present turn.
     now: Timestamp,
@@ -224,12 +226,13 @@ impl RuntimeState {
             instance: record.instance.clone(),
             execution: instance.execution,
             generation: instance.generation,
+            details: instance.details.clone(),
             now: record.started,
             record,
             phase: Phase::Idle,
             begun: false,
             event_count: instance.event_count,
-            past: history.into(),
+            past: in_force(history).into_iter().map(|numbered| numbered.turn).collect(),
             queued: None,
             replayed_events: 0,
             tasks: Vec::new(),
@@ -291,6 +294,18 @@ impl RuntimeState {
         }
     }
 
+    /// What a sub-orchestration inherits.
+    #[must_use]
+    pub fn details_for_child(&self) -> StartDetails {
+        StartDetails { version: self.details.version.clone(), ..StartDetails::default() }
+    }
+
+    /// What the run's starter said about it.
+    #[must_use]
+    pub fn details(&self) -> &StartDetails {
+        &self.details
+    }
+
     /// The orchestrator's input.
     #[must_use]
     pub fn input(&self) -> &Json {
@@ -309,6 +324,12 @@ impl RuntimeState {
         self.event_count
     }
 
+    /// Whether the next turn is the execution's first.
+    #[must_use]
+    pub fn awaits_start(&self) -> bool {
+        !self.begun && self.past.is_empty()
+    }
+
     /// Whether the present turn is one of the past.
     #[must_use]
     pub fn is_replaying(&self) -> bool {
@@ -323,7 +344,7 @@ impl RuntimeState {
     /// Begins a turn with what has come in. Events that are stale or for finished tasks are dropped when it is reached.
     pub fn begin_turn(&mut self, time: Timestamp, received: Vec<HistoryEvent>) -> BeginTurn {
         let terminated = received.iter().find_map(|event| match event {
-            HistoryEvent::ExecutionTerminated { reason } => Some(Arc::clone(reason)),
+            HistoryEvent::ExecutionTerminated { reason, .. } => Some(Arc::clone(reason)),
             _ => None,
         });
         // Time must not run backwards in a history, whatever the machine's clock does.

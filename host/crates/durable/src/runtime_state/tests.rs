@@ -1,12 +1,13 @@
 use super::{BeginTurn, ContinueAsNew, GuestFault, Outcome, RuntimeState};
 use crate::{
     ActivityOptions, ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json,
-    ModuleHash, RuntimeStatus, TaskFailureDetails, TaskId, Timestamp, Token, Turn, TurnCommit,
+    ModuleHash, RuntimeStatus, StartDetails, TaskFailureDetails, TaskId, Timestamp, Token, Turn, TurnCommit,
 };
 use uuid::Uuid;
 
 mod entities;
 mod external_events;
+mod http;
 mod others;
 mod steps;
 mod waiting;
@@ -31,6 +32,7 @@ fn state(history: Vec<Turn>) -> RuntimeState {
         custom_status: None,
         output: None,
         failure: None,
+        details: StartDetails::default(),
     };
     let begun_with = ExecutionRecord {
         instance: InstanceId::new("job").unwrap(),
@@ -329,7 +331,7 @@ fn an_instance_that_is_suspended_before_its_first_turn_does_not_start() {
 #[test]
 fn termination_ends_the_instance_without_running_it() {
     let mut state = state(one_call());
-    let events = vec![HistoryEvent::ExecutionTerminated { reason: "enough".into() }];
+    let events = vec![HistoryEvent::ExecutionTerminated { reason: "enough".into(), recursive: false }];
     let begun = state.begin_turn(Timestamp::from_nanos(30), events);
     assert_eq!(begun, BeginTurn::Terminate("enough".into()));
     let commit = state.end_turn(Outcome::Terminated("enough".into()), vec![5], || NEXT).unwrap();

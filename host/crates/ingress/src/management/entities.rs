@@ -99,18 +99,18 @@ impl ManagementApi {
             EntityOperation::Signal(entity) => {
                 let operation = query.text("op").unwrap_or_default().into();
                 let due = query.time("signalTime")?;
-                self.signal(EntitySignal { entity, operation, input: signal_input(headers, &body)?, due })
-                    .await
+                let signal = EntitySignal { entity, operation, input: signal_input(headers, &body)?, due };
+                self.signal(headers, signal).await
             }
             EntityOperation::Delete(entity) => {
-                self.signal(EntitySignal { entity, operation: DELETE.into(), input: Json::null(), due: None })
-                    .await
+                let (operation, input, due) = (DELETE.into(), Json::null(), None);
+                self.signal(headers, EntitySignal { entity, operation, input, due }).await
             }
         }
     }
 
-    async fn signal(&self, signal: EntitySignal) -> Result<HttpResponse, Problem> {
-        self.client.signal_entity(signal).await?;
+    async fn signal(&self, headers: &HeaderMap, signal: EntitySignal) -> Result<HttpResponse, Problem> {
+        self.client_for(headers)?.signal_entity(signal).await?;
         Ok(response::empty(StatusCode::ACCEPTED))
     }
 

@@ -16,15 +16,16 @@ use crate::{
     keys::AccessLevel,
     links::{InvalidLink, LinkSignature, SignedLinks},
     problem::Problem,
-    query::{Query, QueryError},
+    query::{Query, QueryError, idempotency_key},
     request::Admitted,
     response::{self, HttpResponse},
 };
-use durance_durable::InstanceId;
-use durance_taskhub::OrchestrationClient;
+use durance_durable::{InstanceId, Json, RuntimeStatus};
+use durance_taskhub::{Idempotency, OrchestrationClient, PurgeFilter, RestartUnder};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use operation::{InstanceOperation, Operation};
-use serde_json::json;
+use operation::{Command, InstanceOperation, Operation};
+use serde::Deserialize;
+use serde_json::{Map, Value, json, value::RawValue};
 use std::sync::Arc;
 
 /// Answers requests to the management API.
@@ -51,29 +52,43 @@ impl ManagementApi {
         self.authorize(access, request, &query, instance)?;
         let operation = operation?;
         let (common, own) = operation.parameters();
-        query.check_names(common, own, &["runtimeStatus"])?;
+        query.check_names(common, own, &["runtimeStatus", "name", "tag", "instanceId"])?;
         self.check_task_hub(&query)?;
         match operation {
             Operation::Start { function, instance } => {
                 let input = parse_json(&self.body_limits.read(body).await?)?;
-                self.start(request, &query, start::Start { function, instance, input }).await
+                self.start(request, &query, start::Start { function, instance, input, event: None }).await
+            }
+            Operation::StartAndRaise { function, instance, event } => {
+                let body = parse_json(&self.body_limits.read(body).await?)?;
+                let StartAndRaiseBody { input, event_data } = StartAndRaiseBody::read(&body)?;
+                let (instance, event) = (Some(instance), Some((event, event_data)));
+                self.start(request, &query, start::Start { function, instance, input, event }).await
+            }
+            Operation::Counts => self.counts(),
+            Operation::PurgeMany => self.purge_many(&request.parts.headers, &query).await,
+            Operation::List => self.list(&request.parts.headers, &query),
+            Operation::Instance(instance, InstanceOperation::RaiseEvent(event)) => {
+                let data = parse_json(&self.body_limits.read(body).await?)?;
+                self.client_for(&request.parts.headers)?.raise_event(&instance, &event, data).await?;
+                Ok(response::empty(StatusCode::ACCEPTED))
+            }
+            Operation::Instance(instance, InstanceOperation::History) => self.history(&query, &instance),
+            Operation::Instance(instance, InstanceOperation::Status) => {
+                self.status(request, &query, &instance).await
+            }
+            Operation::Instance(instance, InstanceOperation::Restart) => {
+                self.restart(request, &query, &instance).await
+            }
+            Operation::Instance(instance, InstanceOperation::Command(command)) => {
+                let client = self.client_for(&request.parts.headers)?;
+                command_on(&client, &query, &instance, command).await
             }
             Operation::Schedules(operation) => self.schedules(request, &query, operation, body).await,
             Operation::Entities(operation) => {
                 let body = self.body_limits.read(body).await?;
                 self.entities(&request.parts.headers, &query, operation, body).await
             }
-            Operation::List => self.list(&request.parts.headers, &query),
-            Operation::Instance(instance, InstanceOperation::RaiseEvent(event)) => {
-                let data = parse_json(&self.body_limits.read(body).await?)?;
-                self.client.raise_event(&instance, &event, data).await?;
-                Ok(response::empty(StatusCode::ACCEPTED))
-            }
-            Operation::Instance(instance, InstanceOperation::Status) => {
-                self.status(request, &query, &instance)
-            }
-            Operation::Instance(instance, InstanceOperation::History) => self.history(&query, &instance),
-            Operation::Instance(instance, command) => self.command(&query, &instance, &command).await,
         }
     }
 
@@ -101,26 +116,117 @@ impl ManagementApi {
         query.read("taskHub", format!("'{hub}', the only task hub of this host"), is_ours).map(drop)
     }
 
-    async fn command(
+    /// The client for a request: under its idempotency key, if it has one.
+    fn client_for(&self, headers: &HeaderMap) -> Result<OrchestrationClient, Problem> {
+        match idempotency_key(headers)? {
+            Some(key) => Ok(self.client.once(Idempotency::new(&key)?)),
+            None => Ok(self.client.clone()),
+        }
+    }
+
+    /// 202 with links, or 200 after waiting; 409 for a live instance that is to be started under its own id.
+    async fn restart(
         &self,
+        request: Admitted<'_>,
         query: &Query<'_>,
         instance: &InstanceId,
-        command: &InstanceOperation,
     ) -> Result<HttpResponse, Problem> {
-        let reason = query.text("reason").unwrap_or_default();
-        match command {
-            InstanceOperation::Terminate => self.client.terminate(instance, reason).await?,
-            InstanceOperation::Suspend => self.client.suspend(instance, reason).await?,
-            InstanceOperation::Resume => self.client.resume(instance, reason).await?,
-            InstanceOperation::Purge => {
-                self.client.purge(instance).await?;
-                return Ok(response::json(StatusCode::OK, &json!({ "instancesDeleted": 1 })));
-            }
-            InstanceOperation::Status | InstanceOperation::History | InstanceOperation::RaiseEvent(_) => {
-                return Err(Problem::not_offered("this command"));
-            }
+        let under = match query.flag("restartWithNewInstanceId", true)? {
+            true => RestartUnder::NewId,
+            false => RestartUnder::SameId,
+        };
+        let wait = start::wait_time(query)?;
+        let restarted = self.client_for(&request.parts.headers)?.restart(instance, under).await?;
+        self.started(request, restarted, wait).await
+    }
+
+    /// 200 with the number of instances; 404 if there was none to delete.
+    async fn purge_many(&self, headers: &HeaderMap, query: &Query<'_>) -> Result<HttpResponse, Problem> {
+        if idempotency_key(headers)?.is_some() {
+            let detail = "a purge by filter takes no idempotency key: repeated, it deletes what is left";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
         }
-        Ok(response::empty(StatusCode::ACCEPTED))
+        let missing = || {
+            let detail = "a purge by filter needs the query parameter 'createdTimeFrom'";
+            Problem::new(StatusCode::BAD_REQUEST, detail)
+        };
+        let filter = PurgeFilter {
+            created_from: query.time("createdTimeFrom")?.ok_or_else(missing)?,
+            created_to: query.time("createdTimeTo")?,
+            statuses: read::statuses(query)?,
+        };
+        let dry_run = query.flag("dryRun", false)?;
+        let count = self.client.purge_instances(&filter, dry_run).await?;
+        if dry_run {
+            let counted = json!({ "instancesDeleted": 0, "instancesMatched": count });
+            return Ok(response::json(StatusCode::OK, &counted));
+        }
+        if count == 0 {
+            let detail = "no finished instance matches; live ones are never purged";
+            return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+        }
+        Ok(response::json(StatusCode::OK, &json!({ "instancesDeleted": count })))
+    }
+
+    /// 200 with the number of instances of each status.
+    fn counts(&self) -> Result<HttpResponse, Problem> {
+        let counts = self.client.counts()?;
+        let of = |status: RuntimeStatus| (status.as_str().to_owned(), Value::from(counts.of(status)));
+        let counts: Map<_, _> = RuntimeStatus::ALL.into_iter().map(of).collect();
+        Ok(response::json(StatusCode::OK, &counts))
+    }
+}
+
+async fn command_on(
+    client: &OrchestrationClient,
+    query: &Query<'_>,
+    instance: &InstanceId,
+    command: Command,
+) -> Result<HttpResponse, Problem> {
+    let reason = query.text("reason").unwrap_or_default();
+    match command {
+        Command::Terminate if query.flag("recursive", false)? => {
+            client.terminate_tree(instance, reason).await?;
+        }
+        Command::Terminate => client.terminate(instance, reason).await?,
+        Command::Suspend => client.suspend(instance, reason).await?,
+        Command::Resume => client.resume(instance, reason).await?,
+        Command::Rewind => client.rewind(instance, reason).await?,
+        Command::Purge => {
+            let count = match query.flag("recursive", false)? {
+                true => client.purge_tree(instance).await?,
+                false => client.purge(instance).await.map(|()| 1)?,
+            };
+            return Ok(response::json(StatusCode::OK, &json!({ "instancesDeleted": count })));
+        }
+    }
+    Ok(response::empty(StatusCode::ACCEPTED))
+}
+
+/// What a request to start and raise carries; what is left out is `null`.
+struct StartAndRaiseBody {
+    input: Json,
+    event_data: Json,
+}
+
+impl StartAndRaiseBody {
+    fn read(body: &Json) -> Result<Self, Problem> {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        struct Body<'b> {
+            #[serde(borrow)]
+            input: Option<&'b RawValue>,
+            #[serde(borrow)]
+            event_data: Option<&'b RawValue>,
+        }
+        let body: Option<Body<'_>> = serde_json::from_str(body.as_str()).map_err(|error| {
+            let detail = format!("the body must be an object of 'input' and 'eventData': {error}");
+            Problem::new(StatusCode::BAD_REQUEST, detail)
+        })?;
+        let Body { input, event_data } = body.unwrap_or_default();
+        let json =
+            |value: Option<&RawValue>| value.map_or(Ok(Json::null()), |value| Json::parse(value.get()));
+        Ok(Self { input: json(input)?, event_data: json(event_data)? })
     }
 }
 

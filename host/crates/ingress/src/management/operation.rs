@@ -15,8 +15,19 @@ const COMMON: &[&str] = &["taskHub", "connection", "code", "expires", "sig"];
 /// An operation of the management API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
-    Start { function: String, instance: Option<InstanceId> },
+    Start {
+        function: String,
+        instance: Option<InstanceId>,
+    },
+    /// The body has input and event.
+    StartAndRaise {
+        function: String,
+        instance: InstanceId,
+        event: String,
+    },
     List,
+    Counts,
+    PurgeMany,
     Instance(InstanceId, InstanceOperation),
     Schedules(ScheduleOperation),
     Entities(EntityOperation),
@@ -27,11 +38,19 @@ pub(crate) enum Operation {
 pub(crate) enum InstanceOperation {
     Status,
     History,
-    Purge,
     RaiseEvent(String),
+    Restart,
+    Command(Command),
+}
+
+/// What has no answer of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
+    Purge,
     Terminate,
     Suspend,
     Resume,
+    Rewind,
 }
 
 impl Operation {
@@ -50,6 +69,17 @@ impl Operation {
                 only_post(method, path)?;
                 Ok(Self::Start { function: function.to_string(), instance: Some(InstanceId::new(id)?) })
             }
+            [collection, function, id, action, event]
+                if is(collection, "orchestrators") && is(action, "raiseEvent") =>
+            {
+                only_post(method, path)?;
+                let (function, event) = (function.to_string(), event.to_string());
+                Ok(Self::StartAndRaise { function, instance: InstanceId::new(id)?, event })
+            }
+            [name] if is(name, "counts") => match *method {
+                Method::GET | Method::HEAD => Ok(Self::Counts),
+                _ => Err(Problem::wrong_method(path, "GET, HEAD")),
+            },
             [collection, id @ ..] if is(collection, "instances") => Self::on_instances(method, path, id),
             [collection, id @ ..] if is(collection, "schedules") => {
                 ScheduleOperation::of(method, path, id).map(Self::Schedules)
@@ -69,7 +99,7 @@ impl Operation {
         let [id, action @ ..] = segments else {
             return match *method {
                 Method::GET | Method::HEAD => Ok(Self::List),
-                Method::DELETE => Err(Problem::not_offered("purging many instances in one request")),
+                Method::DELETE => Ok(Self::PurgeMany),
                 _ => Err(Problem::wrong_method(path, "GET, HEAD, DELETE")),
             };
         };
@@ -78,7 +108,7 @@ impl Operation {
             [] => {
                 return match *method {
                     Method::GET | Method::HEAD => on(InstanceOperation::Status),
-                    Method::DELETE => on(InstanceOperation::Purge),
+                    Method::DELETE => on(InstanceOperation::Command(Command::Purge)),
                     _ => Err(Problem::wrong_method(path, "GET, HEAD, DELETE")),
                 };
             }
@@ -94,10 +124,11 @@ impl Operation {
                 };
             }
             ("raiseevent", Some(event)) => on(InstanceOperation::RaiseEvent(event.to_string())),
-            ("terminate", None) => on(InstanceOperation::Terminate),
-            ("suspend", None) => on(InstanceOperation::Suspend),
-            ("resume", None) => on(InstanceOperation::Resume),
-            ("rewind" | "restart", None) => Err(Problem::not_offered(&action)),
+            ("terminate", None) => on(InstanceOperation::Command(Command::Terminate)),
+            ("suspend", None) => on(InstanceOperation::Command(Command::Suspend)),
+            ("resume", None) => on(InstanceOperation::Command(Command::Resume)),
+            ("rewind", None) => on(InstanceOperation::Command(Command::Rewind)),
+            ("restart", None) => on(InstanceOperation::Restart),
             _ => return Err(Problem::no_such_path(path)),
         };
         only_post(method, path).and(operation)
@@ -108,28 +139,63 @@ impl Operation {
         match self {
             Self::Instance(instance, _) => Some(instance),
             // No link starts anything.
-            Self::Start { .. } | Self::List | Self::Schedules(_) | Self::Entities(_) => None,
+            Self::Start { .. }
+            | Self::StartAndRaise { .. }
+            | Self::List
+            | Self::Counts
+            | Self::PurgeMany
+            | Self::Schedules(_)
+            | Self::Entities(_) => None,
         }
     }
 
     /// The query parameters that it takes.
     pub(crate) fn parameters(&self) -> (&'static [&'static str], &'static [&'static str]) {
         let own: &[&str] = match self {
-            Self::Start { .. } => &["timeout", "pollingInterval", "ifExists", "retentionSeconds"],
-            Self::List => {
-                &["createdTimeFrom", "createdTimeTo", "runtimeStatus", "instanceIdPrefix", "showInput", "top"]
-            }
             Self::Entities(operation) => operation.parameters(),
+            Self::Start { .. } => {
+                &["timeout", "pollingInterval", "ifExists", "retentionSeconds", "tag", "version"]
+            }
+            Self::StartAndRaise { .. } => {
+                &["timeout", "pollingInterval", "retentionSeconds", "tag", "version"]
+            }
+            Self::Counts => &[],
+            Self::PurgeMany => &["createdTimeFrom", "createdTimeTo", "runtimeStatus", "dryRun"],
+            Self::List => &[
+                "createdTimeFrom",
+                "createdTimeTo",
+                "lastUpdatedTimeFrom",
+                "lastUpdatedTimeTo",
+                "completedTimeFrom",
+                "completedTimeTo",
+                "runtimeStatus",
+                "instanceId",
+                "instanceIdPrefix",
+                "name",
+                "tag",
+                "parentInstanceId",
+                "customStatus",
+                "sort",
+                "order",
+                "showInput",
+                "top",
+            ],
             Self::Instance(_, InstanceOperation::Status) => &[
                 "showHistory",
                 "showHistoryOutput",
                 "showInput",
                 "returnInternalServerErrorOnFailure",
                 "executionId",
+                "wait",
             ],
             Self::Instance(_, InstanceOperation::History) => &["executionId"],
-            Self::Instance(_, InstanceOperation::Purge | InstanceOperation::RaiseEvent(_)) => &[],
-            Self::Instance(_, _) => &["reason"],
+            Self::Instance(_, InstanceOperation::RaiseEvent(_)) => &[],
+            Self::Instance(_, InstanceOperation::Command(Command::Purge)) => &["recursive"],
+            Self::Instance(_, InstanceOperation::Command(Command::Terminate)) => &["reason", "recursive"],
+            Self::Instance(_, InstanceOperation::Restart) => {
+                &["restartWithNewInstanceId", "timeout", "pollingInterval"]
+            }
+            Self::Instance(_, InstanceOperation::Command(_)) => &["reason"],
             Self::Schedules(operation) => operation.parameters(),
         };
         (COMMON, own)
@@ -171,11 +237,11 @@ mod tests {
             ("POST", "/orchestrators", Err(404)),
             ("GET", "/instances", Ok(Operation::List)),
             ("HEAD", "/instances/", Ok(Operation::List)),
-            ("DELETE", "/instances", Err(501)),
+            ("DELETE", "/instances", Ok(Operation::PurgeMany)),
             ("PUT", "/instances", Err(405)),
             ("GET", "/instances/a%20b", Ok(on(InstanceOperation::Status))),
             ("HEAD", "/instances/a b/", Ok(on(InstanceOperation::Status))),
-            ("DELETE", "/INSTANCES/a%20b", Ok(on(InstanceOperation::Purge))),
+            ("DELETE", "/INSTANCES/a%20b", Ok(on(InstanceOperation::Command(Command::Purge)))),
             ("GET", "/instances/a%20b/History", Ok(on(InstanceOperation::History))),
             ("HEAD", "/instances/a%20b/history", Ok(on(InstanceOperation::History))),
             ("POST", "/instances/a%20b/history", Err(405)),
@@ -187,15 +253,18 @@ mod tests {
                 Ok(on(InstanceOperation::RaiseEvent("Go!".to_owned()))),
             ),
             ("POST", "/instances/a%20b/raiseEvent", Err(404)),
-            ("POST", "/instances/a%20b/terminate", Ok(on(InstanceOperation::Terminate))),
-            ("POST", "/instances/a%20b/suspend", Ok(on(InstanceOperation::Suspend))),
-            ("POST", "/instances/a%20b/resume", Ok(on(InstanceOperation::Resume))),
+            ("POST", "/instances/a%20b/terminate", Ok(on(InstanceOperation::Command(Command::Terminate)))),
+            ("POST", "/instances/a%20b/suspend", Ok(on(InstanceOperation::Command(Command::Suspend)))),
+            ("POST", "/instances/a%20b/resume", Ok(on(InstanceOperation::Command(Command::Resume)))),
             ("GET", "/instances/a%20b/resume", Err(405)),
             ("POST", "/instances/a%20b/resume/x", Err(404)),
-            ("POST", "/instances/a%20b/rewind", Err(501)),
-            ("POST", "/instances/a%20b/restart", Err(501)),
+            ("POST", "/instances/a%20b/rewind", Ok(on(InstanceOperation::Command(Command::Rewind)))),
+            ("POST", "/instances/a%20b/restart", Ok(on(InstanceOperation::Restart))),
             ("GET", "/instances/a%20b/restart", Err(405)),
             ("POST", "/instances/a%20b/dance", Err(404)),
+            ("GET", "/counts", Ok(Operation::Counts)),
+            ("POST", "/counts", Err(405)),
+            ("POST", "/orchestrators/F/@x/raiseEvent/e", Err(400)),
             ("POST", "/makeprimary", Err(501)),
             ("GET", "/makeprimary", Err(405)),
             ("GET", "/entities", Ok(Operation::Entities(EntityOperation::List(None)))),

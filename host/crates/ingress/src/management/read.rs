@@ -2,6 +2,7 @@
 
 use super::{
     ManagementApi, set,
+    start::{seconds, tags},
     status::{HistoryValues, StatusJson},
 };
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use durance_durable::{ExecutionId, InstanceId, RuntimeStatus};
-use durance_taskhub::{ClientError, ListQuery, StatusOptions};
+use durance_taskhub::{ClientError, ListQuery, SortBy, StatusOptions, TimeRange};
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{LOCATION, RETRY_AFTER},
@@ -29,7 +30,7 @@ const CONTINUATION_HEADER: HeaderName = HeaderName::from_static("x-ms-continuati
 
 impl ManagementApi {
     /// 200 for a finished instance, 202 for a live one.
-    pub(super) fn status(
+    pub(super) async fn status(
         &self,
         request: Admitted<'_>,
         query: &Query<'_>,
@@ -42,6 +43,9 @@ impl ManagementApi {
         };
         let show_output = query.flag("showHistoryOutput", false)?;
         let fail_on_failure = query.flag("returnInternalServerErrorOnFailure", false)?;
+        if let Some(wait) = query.read("wait", "a number of seconds, at most 3600", seconds)? {
+            self.client.wait_for_completion(instance, wait).await?;
+        }
         let snapshot = self.client.get_status(instance, options)?;
         let status = snapshot.status.ok_or_else(|| ClientError::NotFound(instance.clone()))?;
         let code = match status.runtime_status {
@@ -65,15 +69,47 @@ impl ManagementApi {
         Ok(response::with_body(StatusCode::OK, Some("application/jsonl"), body))
     }
 
+    /// 200 with the statuses of these, in this order; `null` for one that is not there.
+    fn statuses_of(&self, ids: &[InstanceId], show_input: bool) -> Result<HttpResponse, Problem> {
+        if ids.len() > PAGE_SIZE_MAX {
+            let detail = format!("at most {PAGE_SIZE_MAX} instance IDs may be asked for at once");
+            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+        }
+        let options = StatusOptions { show_input, ..StatusOptions::default() };
+        let found: Vec<_> =
+            ids.iter().map(|id| self.client.get_status(id, options)).collect::<Result<_, _>>()?;
+        let shown = found.iter().map(|snapshot| snapshot.status.as_ref());
+        let shown: Vec<_> =
+            shown.map(|status| status.map(|status| StatusJson::new(status, HistoryValues::Hidden))).collect();
+        Ok(response::json(StatusCode::OK, &shown))
+    }
+
     /// 200 with a page of statuses.
     pub(super) fn list(&self, headers: &HeaderMap, query: &Query<'_>) -> Result<HttpResponse, Problem> {
         let show_input = query.flag("showInput", true)?;
+        let ids = query.all("instanceId", "an instance ID", |id| InstanceId::new(id).ok())?;
+        if !ids.is_empty() {
+            return self.statuses_of(&ids, show_input);
+        }
         let list = ListQuery {
             statuses: statuses(query)?,
-            created_from: query.time("createdTimeFrom")?,
-            created_to: query.time("createdTimeTo")?,
+            names: query.list("name", "a list of orchestrators", |name| Some(name.to_owned()))?,
             id_prefix: query.text("instanceIdPrefix").map(str::to_owned),
-            after: continuation(headers, |id| InstanceId::new(id).ok())?,
+            parent: query.read("parentInstanceId", "an instance ID", |id| InstanceId::new(id).ok())?,
+            tags: tags(query)?,
+            custom_status: query.text("customStatus").map(str::to_owned),
+            created: TimeRange { from: query.time("createdTimeFrom")?, to: query.time("createdTimeTo")? },
+            updated: TimeRange {
+                from: query.time("lastUpdatedTimeFrom")?,
+                to: query.time("lastUpdatedTimeTo")?,
+            },
+            completed: TimeRange {
+                from: query.time("completedTimeFrom")?,
+                to: query.time("completedTimeTo")?,
+            },
+            sort: sort(query)?,
+            descending: query.read("order", "asc or desc", order)?.unwrap_or(false),
+            after: continuation(headers, |text| text.parse().ok())?,
             page_size: page_size(query)?,
         };
         let page =
@@ -82,7 +118,7 @@ impl ManagementApi {
             page.instances.iter().map(|status| StatusJson::new(status, HistoryValues::Hidden)).collect();
         let mut response = response::json(StatusCode::OK, &statuses);
         if let Some(next) = page.continuation {
-            set_continuation(response.headers_mut(), next.as_str());
+            set_continuation(response.headers_mut(), &next.to_string());
         }
         Ok(response)
     }
@@ -92,7 +128,26 @@ fn execution(query: &Query<'_>) -> Result<Option<ExecutionId>, Problem> {
     Ok(query.read("executionId", "an execution's id: 32 hexadecimal digits", |id| id.parse().ok())?)
 }
 
-fn statuses(query: &Query<'_>) -> Result<Vec<RuntimeStatus>, Problem> {
+fn sort(query: &Query<'_>) -> Result<SortBy, Problem> {
+    let read = |text: &str| match text {
+        "id" => Some(SortBy::Id),
+        "created" => Some(SortBy::Created),
+        "updated" => Some(SortBy::Updated),
+        _ => None,
+    };
+    Ok(query.read("sort", "id, created or updated", read)?.unwrap_or_default())
+}
+
+/// Whether it is the descending one.
+fn order(text: &str) -> Option<bool> {
+    match text {
+        "asc" => Some(false),
+        "desc" => Some(true),
+        _ => None,
+    }
+}
+
+pub(super) fn statuses(query: &Query<'_>) -> Result<Vec<RuntimeStatus>, Problem> {
     let known =
         "a list of Running, Completed, ContinuedAsNew, Failed, Canceled, Terminated, Pending, Suspended";
     Ok(query.list("runtimeStatus", known, |name| name.parse().ok())?)
@@ -104,12 +159,12 @@ pub(super) fn page_size(query: &Query<'_>) -> Result<usize, Problem> {
     Ok(size.unwrap_or(PAGE_SIZE_DEFAULT))
 }
 
-/// Says where the next page begins: after this id.
+/// Says where the next page begins: behind the last one of this.
 pub(super) fn set_continuation(headers: &mut HeaderMap, last: &str) {
     set(headers, CONTINUATION_HEADER, BASE64_URL_SAFE_NO_PAD.encode(last));
 }
 
-/// After which id the page begins.
+/// Behind what the page begins.
 pub(super) fn continuation<T>(
     headers: &HeaderMap,
     read: impl FnOnce(&str) -> Option<T>,
@@ -118,7 +173,7 @@ pub(super) fn continuation<T>(
         return Ok(None);
     };
     let decoded = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
-    let id = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|id| read(&id));
+    let value = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| read(&text));
     let detail = "the continuation token is not one of this host; send it as the page before gave it";
-    id.map(Some).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, detail))
+    value.map(Some).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, detail))
 }

@@ -11,13 +11,13 @@ use crate::{
     request::Admitted,
     response::{self, HttpResponse},
 };
-use durance_durable::{IfExists, InstanceId, Json, RuntimeStatus};
-use durance_taskhub::{Holder, OrchestrationStatus, StartAnswer, StartOptions};
+use durance_durable::{IfExists, InstanceId, Json, RuntimeStatus, StartDetails};
+use durance_taskhub::{Holder, OrchestrationStatus, RaisedEvent, StartAnswer, StartOptions};
 use http::{
-    HeaderMap, HeaderValue, StatusCode,
+    HeaderValue, StatusCode,
     header::{LOCATION, RETRY_AFTER},
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Source: `CreateCheckStatusResponse` of the model. Unit: seconds.
 const RETRY_AFTER_START: u16 = 10;
@@ -25,7 +25,8 @@ const RETRY_AFTER_START: u16 = 10;
 /// The longest that a caller may wait for the end of what it starts.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 
-const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// A tag with its value, or a version. Unit: bytes.
+const TAG_BYTES_MAX: usize = 256;
 
 /// What a caller wants to start.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub(super) struct Start {
     pub(super) function: String,
     pub(super) instance: Option<InstanceId>,
     pub(super) input: Json,
+    /// To be sent to whoever has the id then.
+    pub(super) event: Option<(String, Json)>,
 }
 
 impl ManagementApi {
@@ -48,10 +51,27 @@ impl ManagementApi {
             instance: start.instance,
             if_exists: if_exists(query)?,
             token: None,
-            idempotency_key: idempotency_key(&request.parts.headers)?,
             retention: query.read("retentionSeconds", "a number of seconds", retention)?,
+            details: StartDetails { tags: tags(query)?, version: version(query)?, scheduled_start: None },
         };
-        let started = self.client.start_new(&start.function, start.input, options).await?;
+        let client = self.client_for(&request.parts.headers)?;
+        let started = match start.event {
+            None => client.start_new(&start.function, start.input, options).await?,
+            Some((name, data)) => {
+                let event = RaisedEvent { name: &name, data };
+                client.start_and_raise(&start.function, start.input, options, event).await?
+            }
+        };
+        self.started(request, started, wait).await
+    }
+
+    /// The answer to a start: after waiting, if the caller wants that.
+    pub(super) async fn started(
+        &self,
+        request: Admitted<'_>,
+        started: StartAnswer,
+        wait: Option<Duration>,
+    ) -> Result<HttpResponse, Problem> {
         let links = |holder: &Holder| self.links.payload(&request.origin(), &holder.instance);
         let holder = match started {
             StartAnswer::Started(holder) | StartAnswer::Existing(holder) => holder,
@@ -87,13 +107,28 @@ fn finished(status: &OrchestrationStatus) -> HttpResponse {
     }
 }
 
+/// `tag=name:value`, as often as there are tags.
+pub(super) fn tags(query: &Query<'_>) -> Result<BTreeMap<Arc<str>, Arc<str>>, QueryError> {
+    let tags = query.all("tag", "a name, a colon and a value, at most 256 bytes in all", |text| {
+        let (name, value) = text.split_once(':').filter(|(name, _)| !name.is_empty())?;
+        (text.len() <= TAG_BYTES_MAX).then(|| (name.into(), value.into()))
+    });
+    Ok(tags?.into_iter().collect())
+}
+
+fn version(query: &Query<'_>) -> Result<Option<Arc<str>>, QueryError> {
+    query.read("version", "1 to 256 bytes", |text| {
+        (1..=TAG_BYTES_MAX).contains(&text.len()).then(|| text.into())
+    })
+}
+
 fn if_exists(query: &Query<'_>) -> Result<IfExists, QueryError> {
     let names = IfExists::ALL.map(IfExists::as_str).join(", ");
     Ok(query.read("ifExists", format!("one of {names}"), |text| text.parse().ok())?.unwrap_or_default())
 }
 
 /// `pollingInterval` is the model's: this host does not poll, but takes it where the model does.
-fn wait_time(query: &Query<'_>) -> Result<Option<Duration>, QueryError> {
+pub(super) fn wait_time(query: &Query<'_>) -> Result<Option<Duration>, QueryError> {
     let expected = format!("a number of seconds, at most {}", WAIT_MAX.as_secs());
     let timeout = query.read("timeout", expected, seconds)?;
     let fits = |interval: &Duration| timeout.is_some_and(|timeout| *interval <= timeout);
@@ -106,23 +141,11 @@ fn wait_time(query: &Query<'_>) -> Result<Option<Duration>, QueryError> {
     Ok(timeout)
 }
 
-fn seconds(text: &str) -> Option<Duration> {
+pub(super) fn seconds(text: &str) -> Option<Duration> {
     let duration = Duration::try_from_secs_f64(text.parse().ok()?).ok()?;
     (duration <= WAIT_MAX).then_some(duration)
 }
 
 fn retention(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(text.parse().ok()?).ok()
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    match value.to_str() {
-        Ok(key) if (1..=IDEMPOTENCY_KEY_CHARS_MAX).contains(&key.len()) => Ok(Some(key.to_owned())),
-        _ => {
-            let detail =
-                format!("an idempotency key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters");
-            Err(Problem::new(StatusCode::BAD_REQUEST, detail))
-        }
-    }
 }

@@ -1,9 +1,10 @@
 //! Statuses as the management API shows them.
 
-use durance_durable::{Json, RuntimeStatus, TaskFailureDetails, Timestamp};
+use durance_durable::{InstanceId, Json, RuntimeStatus, TaskFailureDetails, Timestamp};
 use durance_taskhub::{OrchestrationStatus, Stuck, history_json};
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, Value};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Whether a history shows what tasks were given and what they gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,12 @@ pub(crate) struct StatusJson<'s> {
     last_updated_time: Timestamp,
     execution_id: String,
     generation: u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tags: &'s BTreeMap<Arc<str>, Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'s str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_instance_id: Option<&'s str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stuck: Option<StuckJson<'s>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,6 +99,9 @@ impl<'s> StatusJson<'s> {
             execution_id: status.execution.to_string(),
             generation: status.generation,
             stuck: status.stuck.as_ref().map(StuckJson::from),
+            tags: &status.details.tags,
+            version: status.details.version.as_deref(),
+            parent_instance_id: status.parent.as_ref().map(InstanceId::as_str),
             failure: status.failure.as_ref(),
             history_events: history.map(|turns| history_json(&status.name, turns, show, precise)),
         }
@@ -123,7 +133,7 @@ pub(super) fn precisely<S: Serializer>(time: &Timestamp, serializer: S) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use durance_durable::{ExecutionId, HistoryEvent, InstanceId, Turn};
+    use durance_durable::{ExecutionId, HistoryEvent, StartDetails, Turn};
     use serde_json::json;
     use uuid::Uuid;
 
@@ -141,6 +151,8 @@ mod tests {
             stuck: None,
             created: Timestamp::from_nanos(1_767_323_045_999_999_999),
             last_updated: Timestamp::from_nanos(u64::MAX),
+            details: StartDetails::default(),
+            parent: None,
             history: None,
         }
     }

@@ -11,6 +11,7 @@ pub mod list;
 pub mod locks;
 pub mod purge;
 pub mod retention;
+pub mod rewind;
 pub mod schedule;
 pub mod start;
 pub mod sub_orchestration;
@@ -23,8 +24,8 @@ use crate::{
 };
 use durance_durable::{
     ActivityOptions, CreateTimer, ExecutionId, HistoryEvent, IfExists, InstanceId, InstanceRecord, Json,
-    Message, ModuleHash, PartitionId, RetentionPolicy, RuntimeStatus, ScheduleTask, TaskId, Timestamp, Token,
-    Turn, TurnCommit,
+    Message, ModuleHash, PartitionId, RetentionPolicy, RuntimeStatus, ScheduleTask, StartDetails, TaskId,
+    Timestamp, Token, Turn, TurnCommit,
 };
 use uuid::Uuid;
 
@@ -47,6 +48,7 @@ macro_rules! conformance_tests {
             ]);
             $crate::conformance_tests!(@theme $make, idempotency: [
                 repeated_request_is_told_the_first_outcome,
+                operations_under_one_key_are_one,
                 refusal_is_repeated_too,
                 another_request_under_the_same_key_is_refused,
                 key_is_kept_for_a_day,
@@ -112,9 +114,16 @@ macro_rules! conformance_tests {
                 time_is_kept_over_continue_as_new,
                 many_runs_are_deleted_in_batches,
             ]);
+            $crate::conformance_tests!(@theme $make, rewind: [
+                rewound_run_is_live_and_waits_for_what_failed,
+                failed_child_is_rewound_with_its_parent,
+                child_that_is_gone_is_started_again,
+                only_a_failed_run_is_rewound,
+            ]);
             $crate::conformance_tests!(@theme $make, list: [
                 list_is_in_the_order_of_ids_page_by_page,
                 list_filters_by_status_time_and_prefix,
+                every_order_and_filter_gives_the_same_pages,
             ]);
             $crate::conformance_tests!(@theme $make, entities: [
                 signals_wait_in_order_until_a_turn_takes_them,
@@ -312,8 +321,8 @@ pub fn start_request(instance: &str, number: u128) -> StartRequest {
         parent: None,
         if_exists: IfExists::default(),
         token: None,
-        idempotency: None,
         retention: RetentionPolicy::default(),
+        details: StartDetails::default(),
         now: at(1_000),
     }
 }

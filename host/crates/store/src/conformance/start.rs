@@ -111,7 +111,7 @@ pub fn live_run_that_is_replaced_is_terminated_in_the_same_commit(store: &dyn Ta
     let history = driver.history(execution(1));
     let [
         ..,
-        HistoryEvent::ExecutionTerminated { reason },
+        HistoryEvent::ExecutionTerminated { reason, recursive: false },
         HistoryEvent::ExecutionCompleted { status, output, .. },
     ] = history.as_slice()
     else {

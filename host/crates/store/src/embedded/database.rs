@@ -8,7 +8,7 @@ use super::{
 use crate::{
     StoreError,
     hub::Backend,
-    rows::{Change, Counters, Key, Rows, Table, Visit, WriteBatch, counters_row, decode},
+    rows::{Change, Counters, Direction, Key, Rows, Table, Visit, WriteBatch, counters_row, decode},
 };
 use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use std::{fmt, io};
@@ -119,13 +119,19 @@ impl Rows for View<'_> {
         Ok(row.map(|bytes| bytes.to_vec()))
     }
 
-    fn scan(&self, prefix: &Key, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        let first = from_parts(prefix.table, from.max(&prefix.bytes));
-        let end = behind(&on_disk(prefix));
+    fn scan(&self, prefix: &Key, direction: Direction<'_>, visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        let (mut first, mut end) = (on_disk(prefix), behind(&on_disk(prefix)));
+        match direction {
+            Direction::Up(from) => first = first.max(from_parts(prefix.table, from)),
+            Direction::Down(Some(before)) => end = end.min(from_parts(prefix.table, before)),
+            Direction::Down(None) => {}
+        }
         if first >= end {
             return Ok(());
         }
-        for row in self.snapshot.range(self.rows, first..end) {
+        let mut rows = self.snapshot.range(self.rows, first..end);
+        let mut next = || if direction.is_up() { rows.next() } else { rows.next_back() };
+        while let Some(row) = next() {
             let (key, value) = row.into_inner().map_err(|error| read_error(prefix.table, error))?;
             let (_table, key) = key.split_first().unwrap_or((&0, &[]));
             if visit(key, &value)?.is_break() {

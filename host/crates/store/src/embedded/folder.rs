@@ -12,7 +12,7 @@ use std::{
 };
 
 /// The version of the format that this program reads and writes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// What stands before the version in the format file.
 const FORMAT_NAME: &str = "durance-store ";

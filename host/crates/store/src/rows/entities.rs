@@ -1,10 +1,10 @@
 //! Entities: their messages, turns and locks.
 
-use super::{Transaction, keys, start, stored::CriticalSection};
-use crate::{EntityReply, EntityTurn, EntityTurnOutcome, Lane, MailPlace, StartOutcome, StoreError};
+use super::{Transaction, keys, start};
+use crate::{EntityReply, EntityTurn, EntityTurnOutcome, MailPlace, StartOutcome, StoreError};
 use durance_durable::{
-    Caller, EntityId, EntityMessage, EntityOperation, EntityRecord, EntitySignal, ExecutionId, HistoryEvent,
-    LockRequest, Message, Timestamp, TurnCommit,
+    CallEntity, Caller, CriticalSection, EntityId, EntityMessage, EntityOperation, EntityRecord,
+    EntitySignal, ExecutionId, HistoryEvent, Lane, LockRequest, LockStep, Message, Timestamp, TurnCommit,
 };
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub(super) fn turn(
         transaction.signal(signal);
     }
     for request in turn.starts {
-        if let StartOutcome::Started { messages: begun, .. } = start::start(transaction, request)? {
+        if let StartOutcome::Started { messages: begun, .. } = start::apply(transaction, request)? {
             messages.extend(begun);
         }
     }
@@ -50,12 +50,7 @@ pub(super) fn send_of_turn(transaction: &mut Transaction<'_>, commit: &TurnCommi
     for event in &commit.turn.events {
         match event {
             HistoryEvent::EntityOperationCalled(call) => {
-                let operation = EntityOperation {
-                    name: Arc::clone(&call.operation),
-                    input: call.input.clone(),
-                    caller: Some(caller(call.task)),
-                };
-                transaction.call(&call.entity, operation, commit.execution)?;
+                transaction.call_entity(caller(call.task), call)?;
             }
             HistoryEvent::EntityOperationSignaled(signal) => transaction.signal(signal.clone()),
             HistoryEvent::EntityLockRequested(request) => {
@@ -103,16 +98,15 @@ impl Transaction<'_> {
         self.post(&signal.entity, lane, due, &EntityMessage::Operation(operation));
     }
 
-    /// The holder of a lock is served past all others.
-    fn call(
-        &mut self,
-        entity: &EntityId,
-        operation: EntityOperation,
-        caller: ExecutionId,
-    ) -> Result<(), StoreError> {
-        let is_holder = self.entity(entity)?.is_some_and(|record| record.is_locked_by(caller));
-        let lane = if is_holder { Lane::Holder } else { Lane::Queue };
-        self.post(entity, lane, Timestamp::default(), &EntityMessage::Operation(operation));
+    /// Puts a call in the inbox of its entity. The holder of a lock is served past all others.
+    pub(super) fn call_entity(&mut self, caller: Caller, call: &CallEntity) -> Result<(), StoreError> {
+        let lane = Lane::of_call(self.entity(&call.entity)?.as_ref(), caller.execution);
+        let operation = EntityOperation {
+            name: Arc::clone(&call.operation),
+            input: call.input.clone(),
+            caller: Some(caller),
+        };
+        self.post(&call.entity, lane, Timestamp::default(), &EntityMessage::Operation(operation));
         Ok(())
     }
 
@@ -125,10 +119,8 @@ impl Transaction<'_> {
 
     /// Notes a critical section, and sends its request to the first entity.
     fn request_locks(&mut self, request: LockRequest) {
-        let LockRequest { holder, entities } = &request;
-        let section = CriticalSection { task: holder.task, entities: entities.clone() };
-        self.put(keys::critical_section(holder.execution), &section);
-        if let Some(first) = entities.first() {
+        self.put(keys::critical_section(request.holder.execution), &request.section());
+        if let Some(first) = request.entities.first() {
             self.post(first, Lane::Queue, Timestamp::default(), &EntityMessage::Lock(request.clone()));
         }
     }
@@ -143,14 +135,12 @@ impl Transaction<'_> {
     ) -> Result<Option<Caller>, StoreError> {
         let holder = request.holder.clone();
         let section: Option<CriticalSection> = self.get(&keys::critical_section(holder.execution))?;
-        if section.is_none_or(|section| section.task != holder.task) {
-            return Ok(None);
-        }
-        match request.next_after(entity).cloned() {
-            Some(next) => {
-                self.post(&next, Lane::Queue, Timestamp::default(), &EntityMessage::Lock(request));
+        match request.step(entity, section.as_ref()) {
+            LockStep::Void => return Ok(None),
+            LockStep::GoOn(next) => {
+                self.post(next, Lane::Queue, Timestamp::default(), &EntityMessage::Lock(request.clone()));
             }
-            None => {
+            LockStep::Granted => {
                 let event = HistoryEvent::EntityLockGranted { task: holder.task };
                 messages.extend(self.tell_execution(&holder.instance, holder.execution, event)?);
             }

@@ -1,14 +1,15 @@
 //! Opening a hub, and deciding the operations of a commit.
 
 use super::{
-    Key, Rows, Table, Transaction, WriteBatch, codec, entities, keys, purge, retry, schedule, send, start,
+    Key, Rows, Table, Transaction, WriteBatch, codec, entities, keys, once, purge, retry, rewind, schedule,
+    send, start,
     stored::{Counters, Opening, Tombstone},
     sweep,
     transaction::read,
     turn,
 };
 use crate::{Committed, Fence, Operation, Outcome, StoreError};
-use durance_durable::{EntityId, PartitionId, Token};
+use durance_durable::{PartitionId, Token};
 
 /// Opens a hub, and creates it if there is none: a new epoch, and a new token for all ids that are not in use.
 ///
@@ -48,9 +49,7 @@ pub(crate) fn decide(
     let mut transaction = Transaction::begin(rows)?;
     let mut outcomes = Vec::with_capacity(operations.len());
     for operation in operations {
-        if let Some(partition) = driven_partition(&transaction, &operation) {
-            check_lease(transaction.opening(), fence, partition)?;
-        }
+        check_driven(&transaction, fence, &operation)?;
         outcomes.push(match transaction.whole(|transaction| apply(transaction, operation)) {
             Err(error @ StoreError::Corrupt { .. }) => Outcome::Unreadable(error.to_string()),
             outcome => outcome?,
@@ -60,7 +59,7 @@ pub(crate) fn decide(
     Ok((Committed { outcomes, woken }, transaction.into_batch()))
 }
 
-fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> Result<Outcome, StoreError> {
+pub(super) fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> Result<Outcome, StoreError> {
     Ok(match operation {
         Operation::Start(request) => Outcome::Start(start::apply(transaction, request)?),
         Operation::Turn(write) => Outcome::Turn(turn::apply(transaction, write)?),
@@ -74,24 +73,35 @@ fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> Result<Outc
         }
         Operation::EntityTurn(turn) => Outcome::EntityTurn(entities::turn(transaction, turn)?),
         Operation::Sweep { now } => Outcome::Sweep { deleted: sweep::apply(transaction, now)? },
+        Operation::Note(note) => Outcome::Note(note),
+        Operation::Rewind(request) => Outcome::Rewind(rewind::apply(transaction, &request)?),
+        Operation::Once(request) => Outcome::Once(once::apply(transaction, request)?),
     })
 }
 
-/// The partition whose owner alone may do this.
-fn driven_partition(transaction: &Transaction<'_>, operation: &Operation) -> Option<PartitionId> {
-    let entity_partition = |entity: &EntityId| entity.partition(transaction.opening().partition_count);
-    let instance = match operation {
-        Operation::Start(request) => &request.instance,
-        Operation::Turn(write) => &write.commit.instance,
-        Operation::Send(event) => &event.instance,
-        Operation::Retry(task) => &task.instance,
-        Operation::Purge(instance) => instance,
-        Operation::Schedule(write) => return Some(write.id.partition(transaction.opening().partition_count)),
-        Operation::SignalEntity(signal) => return Some(entity_partition(&signal.entity)),
-        Operation::EntityTurn(turn) => return Some(entity_partition(&turn.entity)),
-        Operation::Sweep { .. } => return None,
+/// Only the owner of a partition may do something to what is in it.
+fn check_driven(
+    transaction: &Transaction<'_>,
+    fence: &Fence,
+    operation: &Operation,
+) -> Result<(), StoreError> {
+    let count = transaction.opening().partition_count;
+    let partition = match operation {
+        Operation::Start(request) => request.instance.partition(count),
+        Operation::Turn(write) => write.commit.instance.partition(count),
+        Operation::Send(event) => event.instance.partition(count),
+        Operation::Retry(task) => task.instance.partition(count),
+        Operation::Purge(instance) => instance.partition(count),
+        Operation::Rewind(request) => request.instance.partition(count),
+        Operation::Schedule(write) => write.id.partition(count),
+        Operation::SignalEntity(signal) => signal.entity.partition(count),
+        Operation::EntityTurn(turn) => turn.entity.partition(count),
+        Operation::Once(request) => {
+            return request.operations.iter().try_for_each(|one| check_driven(transaction, fence, one));
+        }
+        Operation::Sweep { .. } | Operation::Note(_) => return Ok(()),
     };
-    Some(transaction.partition(instance))
+    check_lease(transaction.opening(), fence, partition)
 }
 
 pub(crate) fn check_lease(

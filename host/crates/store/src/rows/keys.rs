@@ -4,8 +4,8 @@
 //! zero byte, which no id contains: no id's keys begin with those of another.
 
 use super::Table;
-use crate::{Lane, MailPlace, StoreError};
-use durance_durable::{EntityId, ExecutionId, InstanceId, PartitionId, ScheduleId, TaskId, Timestamp};
+use crate::{MailPlace, StoreError};
+use durance_durable::{EntityId, ExecutionId, InstanceId, Lane, PartitionId, ScheduleId, TaskId, Timestamp};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -112,6 +112,31 @@ pub(super) fn entity_message(partition: PartitionId, id: &EntityId, place: MailP
 
 pub(super) fn critical_section(execution: ExecutionId) -> Key {
     Key::new(Table::CriticalSections, &[execution.0.as_bytes()])
+}
+
+/// The beginning of the keys of an instance's sub-orchestrations.
+pub(super) fn children(parent: &InstanceId) -> Key {
+    Key::new(Table::Children, &[parent.as_str().as_bytes(), &[END_OF_ID]])
+}
+
+pub(super) fn child(parent: &InstanceId, id: &InstanceId) -> Key {
+    Key::new(Table::Children, &[&children(parent).bytes, id.as_str().as_bytes()])
+}
+
+pub(super) fn created(time: Timestamp, id: &InstanceId) -> Key {
+    Key::new(Table::Created, &[&time.as_nanos().to_be_bytes(), id.as_str().as_bytes()])
+}
+
+/// Time and instance of a key by creation.
+pub(super) fn read_created(key: &[u8]) -> Result<(Timestamp, InstanceId), StoreError> {
+    let (time, id) = key.split_first_chunk().ok_or_else(|| misshapen(Table::Created))?;
+    Ok((Timestamp::from_nanos(u64::from_be_bytes(*time)), read_instance(Table::Created, id)?))
+}
+
+/// The sub-orchestration of a key that begins with `parent`'s.
+pub(super) fn read_child(parent: &Key, key: &[u8]) -> Result<InstanceId, StoreError> {
+    let id = key.strip_prefix(parent.bytes.as_slice()).ok_or_else(|| misshapen(Table::Children))?;
+    read_instance(Table::Children, id)
 }
 
 /// Of fixed length, however long the caller's key is.

@@ -3,18 +3,20 @@
 use super::{
     Key, Table, Transaction, codec, keys,
     stored::{StoredMessage, Tombstone},
+    transaction::Listed,
 };
 use crate::{Holder, StartRequest, StoreError};
 use durance_durable::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, Message, MessageTarget,
     Parent, RuntimeStatus, TaskFailureDetails, Timestamp, Token, Turn,
 };
+use std::sync::Arc;
 
 /// How many replaced runs of an id are kept.
 const GENERATIONS_KEPT: usize = 3;
 
 /// The sequence of the message that begins an execution.
-const SEQUENCE_OF_START: u64 = 0;
+pub(super) const SEQUENCE_OF_START: u64 = 0;
 
 /// The type of failure that a parent sees of a child that somebody ended.
 const TERMINATED: &str = "Terminated";
@@ -34,8 +36,15 @@ impl Transaction<'_> {
     }
 
     /// Writes a new run, pending, in place of whatever holds the id. The message begins it.
-    pub(super) fn begin_run(&mut self, request: StartRequest, generation: u64) -> (Holder, Message) {
-        let StartRequest { instance, name, input, module, execution, parent, retention, now, .. } = request;
+    pub(super) fn begin_run(
+        &mut self,
+        request: StartRequest,
+        generation: u64,
+        replaced: Option<Listed>,
+    ) -> (Holder, Message) {
+        let StartRequest {
+            instance, name, input, module, execution, parent, retention, details, now, ..
+        } = request;
         let record = InstanceRecord {
             name,
             execution,
@@ -49,8 +58,12 @@ impl Transaction<'_> {
             custom_status: None,
             output: None,
             failure: None,
+            details,
         };
-        self.put(keys::instance(&instance), &record);
+        self.put_record(&instance, replaced, &record);
+        if let Some(parent) = &parent {
+            self.put(keys::child(&parent.instance, &instance), &());
+        }
         let began = ExecutionRecord {
             instance: instance.clone(),
             started: now,
@@ -84,7 +97,7 @@ impl Transaction<'_> {
     ) -> Result<Option<Message>, StoreError> {
         let output = Some(Json::of(reason));
         let mut events = vec![
-            HistoryEvent::ExecutionTerminated { reason: reason.into() },
+            HistoryEvent::ExecutionTerminated { reason: reason.into(), recursive: false },
             HistoryEvent::ExecutionCompleted {
                 status: RuntimeStatus::Terminated,
                 output: output.clone(),
@@ -117,14 +130,22 @@ impl Transaction<'_> {
         self.delete_under(&keys::of_instance(Table::Inbox, partition, id))?;
         let began: Option<ExecutionRecord> = self.get(&keys::execution(record.execution))?;
         let Some(began) = began else { return Ok(None) };
-        if let Some(time) = began.retention.of(record.status) {
-            let expires = record.last_updated.saturating_add(time);
-            self.insert(keys::expiry(expires, id, record.generation), &());
+        if let Some(key) = expiry(&began, record) {
+            self.insert(key, &());
         }
         match began.parent {
             Some(parent) => self.tell_parent(&parent, result_for_parent(&parent, record)),
             None => Ok(None),
         }
+    }
+
+    /// A run that is over is live again: it is not purged when its time is over.
+    pub(super) fn keep(&mut self, record: &InstanceRecord) -> Result<(), StoreError> {
+        let began: Option<ExecutionRecord> = self.get(&keys::execution(record.execution))?;
+        if let Some(key) = began.and_then(|began| expiry(&began, record)) {
+            self.delete(key);
+        }
+        Ok(())
     }
 
     /// Sends a parent the result of a child, if the execution that waits for it is still at work.
@@ -152,6 +173,7 @@ impl Transaction<'_> {
 
     /// Keeps a finished run as a previous generation of its id, and forgets those that are too old.
     pub(super) fn retire(&mut self, id: &InstanceId, record: &InstanceRecord) -> Result<(), StoreError> {
+        self.forget_parent(id, record)?;
         self.insert(keys::generation(id, record.generation), record);
         let kept = self.under(&keys::generations(id))?;
         let surplus = kept.len().saturating_sub(GENERATIONS_KEPT);
@@ -161,6 +183,45 @@ impl Transaction<'_> {
             self.forget_execution(oldest.execution)?;
         }
         Ok(())
+    }
+
+    /// The run is not found any more among the sub-orchestrations of its parent.
+    pub(super) fn forget_parent(
+        &mut self,
+        id: &InstanceId,
+        record: &InstanceRecord,
+    ) -> Result<(), StoreError> {
+        let began: Option<ExecutionRecord> = self.get(&keys::execution(record.execution))?;
+        if let Some(parent) = began.and_then(|began| began.parent) {
+            self.delete(keys::child(&parent.instance, id));
+        }
+        Ok(())
+    }
+
+    /// The sub-orchestrations of an instance.
+    pub(super) fn children(&self, parent: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {
+        let prefix = keys::children(parent);
+        self.under(&prefix)?.into_keys().map(|key| keys::read_child(&prefix, &key)).collect()
+    }
+
+    /// Sends all live sub-orchestrations of an instance the message to end, past those that are over.
+    pub(super) fn terminate_children(
+        &mut self,
+        parent: &InstanceId,
+        reason: &Arc<str>,
+    ) -> Result<Vec<Message>, StoreError> {
+        let mut messages = Vec::new();
+        let mut waiting = self.children(parent)?;
+        while let Some(child) = waiting.pop() {
+            let Some(record) = self.record(&child)? else { continue };
+            if record.status.is_finished() {
+                waiting.extend(self.children(&child)?);
+                continue;
+            }
+            let event = HistoryEvent::ExecutionTerminated { reason: Arc::clone(reason), recursive: true };
+            messages.push(self.send(child, MessageTarget::Generation(record.generation), event));
+        }
+        Ok(messages)
     }
 
     /// Deletes what an execution began with, and its history.
@@ -182,12 +243,19 @@ impl Transaction<'_> {
     }
 }
 
+/// The row by which a finished run is purged when its time is over; none if it is kept for ever.
+fn expiry(began: &ExecutionRecord, record: &InstanceRecord) -> Option<Key> {
+    let time = began.retention.of(record.status)?;
+    let expires = record.last_updated.saturating_add(time);
+    Some(keys::expiry(expires, &began.instance, record.generation))
+}
+
 /// The run as answers name it.
 pub(super) fn holder(instance: InstanceId, record: &InstanceRecord) -> Holder {
     Holder { instance, execution: record.execution, generation: record.generation, status: record.status }
 }
 
-fn result_for_parent(parent: &Parent, record: &InstanceRecord) -> HistoryEvent {
+pub(super) fn result_for_parent(parent: &Parent, record: &InstanceRecord) -> HistoryEvent {
     let task = parent.task;
     let failure = match record.status {
         RuntimeStatus::Completed => {

@@ -10,9 +10,12 @@ mod entities;
 mod hub;
 pub(crate) mod keys;
 mod lifecycle;
+mod list;
+mod once;
 mod purge;
 mod read;
 mod retry;
+mod rewind;
 mod schedule;
 mod send;
 mod staged;
@@ -66,8 +69,12 @@ pub(crate) enum Table {
     Entities = 10,
     /// `EntityMessage` by partition, entity id and place.
     EntityInbox = 11,
-    /// [`stored::CriticalSection`] by execution id.
+    /// [`durance_durable::CriticalSection`] by execution id.
     CriticalSections = 12,
+    /// Nothing, by instance id of a parent and instance id of its sub-orchestration.
+    Children = 22,
+    /// Nothing, by creation time and instance id.
+    Created = 23,
 }
 
 impl Table {
@@ -89,7 +96,24 @@ impl Table {
             Self::Entities => "entities",
             Self::EntityInbox => "entity inbox",
             Self::CriticalSections => "critical sections",
+            Self::Children => "children",
+            Self::Created => "created",
         }
+    }
+}
+
+/// The order of a scan, and where it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction<'k> {
+    /// In the order of keys, from this one on.
+    Up(&'k [u8]),
+    /// Against it, from the last one before this one; none: from the last one.
+    Down(Option<&'k [u8]>),
+}
+
+impl Direction<'_> {
+    pub(crate) fn is_up(self) -> bool {
+        matches!(self, Self::Up(_))
     }
 }
 
@@ -101,6 +125,6 @@ pub(crate) trait Rows {
     /// The value under a key.
     fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Visits the rows of `prefix`'s table whose keys begin with it, from the key `from` on, in the order of keys.
-    fn scan(&self, prefix: &Key, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError>;
+    /// Visits the rows of `prefix`'s table whose keys begin with it.
+    fn scan(&self, prefix: &Key, direction: Direction<'_>, visit: &mut Visit<'_>) -> Result<(), StoreError>;
 }

@@ -18,8 +18,9 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, id: &InstanceId) -> Resul
         transaction.forget_execution(record.execution)?;
     }
     transaction.delete_under(&generations)?;
+    transaction.forget_parent(id, &record)?;
     transaction.forget_execution(record.execution)?;
-    transaction.delete(keys::instance(id));
+    transaction.delete_record(id, &record);
     let token = transaction.next_token();
     transaction.put(keys::tombstone(id), &Tombstone { token, generation: record.generation });
     transaction.count_tombstones(|count| count + 1);

@@ -1,17 +1,17 @@
 //! What can be read from a hub, over rows that are durable.
 
 use super::{
-    Key, Rows, Table, codec, keys,
-    stored::{OpenTask, StoredMessage, Tombstone},
+    Direction, Key, Rows, Table, codec, keys,
+    stored::{Counters, FirstOutcome, OpenTask, StoredMessage, Tombstone},
     transaction::{read, read_opening},
 };
 use crate::{
-    EntityMail, EntityPage, EntityQuery, Lane, ListPage, ListQuery, OpenActivity, OpenTimer, Recovered,
-    Snapshot, StoreError, TaskHubView,
+    EntityMail, EntityPage, EntityQuery, IdempotencyKey, ListPage, ListQuery, OnceOutcome, OpenActivity,
+    OpenTimer, Recovered, Snapshot, StatusCounts, StoreError, TaskHubView,
 };
 use durance_durable::{
-    EntityId, EntityRecord, ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Message,
-    PartitionId, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Turn,
+    EntityId, EntityRecord, ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Lane,
+    Message, PartitionId, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Turn,
 };
 use serde::de::DeserializeOwned;
 use std::{collections::HashMap, ops::ControlFlow};
@@ -51,29 +51,33 @@ impl TaskHubView for Reader<'_> {
         Ok(records)
     }
 
-    fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        let prefix = query.id_prefix.as_deref().unwrap_or_default();
-        let after = query.after.as_ref().map(|id| following(id.as_str())).unwrap_or_default();
-        let from = after.as_slice().max(prefix.as_bytes());
-        let mut page = ListPage::default();
-        self.0.scan(&Key::new(Table::Instances, &[prefix.as_bytes()]), from, &mut |key, value| {
-            let record: InstanceRecord = codec::decode(Table::Instances, value)?;
-            if !is_listed(query, &record) {
-                return Ok(ControlFlow::Continue(()));
-            }
-            if page.instances.len() >= query.page_size.max(1) {
-                page.after = page.instances.last().map(|(id, _)| id.clone());
-                return Ok(ControlFlow::Break(()));
-            }
-            page.instances.push((keys::read_instance(Table::Instances, key)?, record));
+    fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {
+        let prefix = keys::children(id);
+        let mut found = Vec::new();
+        self.0.scan(&prefix, Direction::Up(&[]), &mut |key, _| {
+            found.push(keys::read_child(&prefix, key)?);
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok(page)
+        Ok(found)
+    }
+
+    fn first_outcome(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<OnceOutcome>, StoreError> {
+        let first: Option<FirstOutcome> = read(&*self.0, &keys::idempotency(&key.key))?;
+        Ok(first.and_then(|first| first.tell(key, now)))
+    }
+
+    fn counts(&self) -> Result<StatusCounts, StoreError> {
+        let counters: Option<Counters> = read(&*self.0, &keys::counters())?;
+        Ok(counters.unwrap_or_default().statuses)
+    }
+
+    fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
+        self.page(query)
     }
 
     fn schedules(&self) -> Result<Vec<(ScheduleId, ScheduleRecord)>, StoreError> {
         let mut found = Vec::new();
-        self.0.scan(&Key::all(Table::Schedules), &[], &mut |key, value| {
+        self.0.scan(&Key::all(Table::Schedules), Direction::Up(&[]), &mut |key, value| {
             let id = keys::read_schedule(key)?;
             match codec::decode(Table::Schedules, value) {
                 Ok(record) => found.push((id, record)),
@@ -89,12 +93,10 @@ impl TaskHubView for Reader<'_> {
     }
 
     fn entity_mail(&self, id: &EntityId, now: Timestamp, limit: usize) -> Result<EntityMail, StoreError> {
-        let is_locked = self.entity(id)?.is_some_and(|record| record.lock.is_some());
+        let record = self.entity(id)?;
         let mut taking = Taking { now, limit, mail: EntityMail::default() };
-        self.read_lane(id, Lane::Holder, &mut taking)?;
-        if !is_locked {
-            self.read_lane(id, Lane::Scheduled, &mut taking)?;
-            self.read_lane(id, Lane::Queue, &mut taking)?;
+        for lane in Lane::ALL.into_iter().filter(|lane| lane.is_open(record.as_ref())) {
+            self.read_lane(id, lane, &mut taking)?;
         }
         Ok(taking.mail)
     }
@@ -103,9 +105,9 @@ impl TaskHubView for Reader<'_> {
         let prefix = query.name.as_ref().map(|name| format!("@{}@", name.to_lowercase()));
         let prefix = prefix.unwrap_or_default();
         let after = query.after.as_ref().map(|id| following(id.as_str())).unwrap_or_default();
-        let from = after.as_slice().max(prefix.as_bytes());
         let mut page = EntityPage::default();
-        self.0.scan(&Key::new(Table::Entities, &[prefix.as_bytes()]), from, &mut |key, value| {
+        let named = Key::new(Table::Entities, &[prefix.as_bytes()]);
+        self.0.scan(&named, Direction::Up(&after), &mut |key, value| {
             let record: EntityRecord = codec::decode(Table::Entities, value)?;
             if !is_entity_listed(query, &record) {
                 return Ok(ControlFlow::Continue(()));
@@ -123,7 +125,7 @@ impl TaskHubView for Reader<'_> {
     fn recover(&self, partition: PartitionId) -> Result<Vec<Recovered>, StoreError> {
         let mut found = Vec::new();
         let inbox = keys::in_partition(Table::Inbox, partition);
-        self.0.scan(&inbox, &inbox.bytes, &mut |key, value| {
+        self.0.scan(&inbox, Direction::Up(&[]), &mut |key, value| {
             let (instance, sequence) = keys::read_message(key)?;
             found.push(readable(instance, |instance| {
                 let StoredMessage { target, event } = codec::decode(Table::Inbox, value)?;
@@ -133,7 +135,7 @@ impl TaskHubView for Reader<'_> {
         })?;
         let tasks = keys::in_partition(Table::Tasks, partition);
         let mut calls = ScheduledCalls { rows: &*self.0, turn: None };
-        self.0.scan(&tasks, &tasks.bytes, &mut |key, value| {
+        self.0.scan(&tasks, Direction::Up(&[]), &mut |key, value| {
             let (instance, execution, task) = keys::read_task(key)?;
             found.push(readable(instance, |instance| match codec::decode(Table::Tasks, value)? {
                 OpenTask::Timer { fire_at } => {
@@ -177,7 +179,7 @@ impl Reader<'_> {
     fn read_lane(&self, id: &EntityId, lane: Lane, taking: &mut Taking) -> Result<(), StoreError> {
         let Taking { now, limit, mail } = taking;
         let key = keys::entity_lane(self.partition(id)?, id, lane);
-        self.0.scan(&key, &key.bytes, &mut |message, value| {
+        self.0.scan(&key, Direction::Up(&[]), &mut |message, value| {
             let place = keys::read_place(lane, &key, message)?;
             if place.due > *now {
                 mail.next_due = Some(place.due);
@@ -198,7 +200,7 @@ impl Reader<'_> {
     fn entities_with_mail(&self, partition: PartitionId) -> Result<Vec<EntityId>, StoreError> {
         let mut found: Vec<EntityId> = Vec::new();
         let inbox = keys::in_partition(Table::EntityInbox, partition);
-        self.0.scan(&inbox, &inbox.bytes, &mut |key, _| {
+        self.0.scan(&inbox, Direction::Up(&[]), &mut |key, _| {
             let id = keys::read_receiver(key)?;
             if found.last() != Some(&id) {
                 found.push(id);
@@ -210,7 +212,7 @@ impl Reader<'_> {
 
     fn rows_under<T: DeserializeOwned>(&self, prefix: &Key) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
-        self.0.scan(prefix, &prefix.bytes, &mut |_, value| {
+        self.0.scan(prefix, Direction::Up(&[]), &mut |_, value| {
             found.push(codec::decode(prefix.table, value)?);
             Ok(ControlFlow::Continue(()))
         })?;
@@ -234,12 +236,6 @@ fn is_entity_listed(query: &EntityQuery, record: &EntityRecord) -> bool {
     record.state.is_some()
         && query.last_operation_from.is_none_or(|from| record.last_operation >= from)
         && query.last_operation_to.is_none_or(|to| record.last_operation <= to)
-}
-
-fn is_listed(query: &ListQuery, record: &InstanceRecord) -> bool {
-    (query.statuses.is_empty() || query.statuses.contains(&record.status))
-        && query.created_from.is_none_or(|from| record.created >= from)
-        && query.created_to.is_none_or(|to| record.created <= to)
 }
 
 /// Finds in histories what open activities call. Keeps the last turn: a fan-out is one turn of many calls.

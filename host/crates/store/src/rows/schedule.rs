@@ -7,7 +7,7 @@ use crate::{
 };
 use durance_durable::{
     ExecutionId, IfExists, InstanceId, InstanceRecord, RunOutcome, ScheduleDefinition, ScheduleId,
-    ScheduleRecord, ScheduleTarget, TickDecision, Timestamp,
+    ScheduleRecord, ScheduleTarget, StartDetails, TickDecision, Timestamp,
 };
 use std::sync::Arc;
 
@@ -159,7 +159,7 @@ impl Ticking<'_, '_> {
     }
 
     fn start(&mut self, request: StartRequest) -> Result<RunOutcome, StoreError> {
-        Ok(match start::start(self.transaction, request)? {
+        Ok(match start::apply(self.transaction, request)? {
             started @ StartOutcome::Started { .. } => {
                 let StartOutcome::Started { holder, .. } = &started else { return Ok(RunOutcome::Skipped) };
                 let outcome =
@@ -197,8 +197,8 @@ impl Ticking<'_, '_> {
             parent: None,
             if_exists,
             token: None,
-            idempotency: None,
             retention: with.retention,
+            details: StartDetails::default(),
             now: self.now,
         })
     }

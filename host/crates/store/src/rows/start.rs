@@ -1,43 +1,13 @@
 //! [`Operation::Start`](crate::Operation::Start).
 
-use super::{
-    Transaction, keys,
-    lifecycle::holder,
-    stored::{FirstOutcome, Told},
-};
-use crate::{IdempotencyKey, StartOutcome, StartRequest, StoreError};
-use durance_durable::{InstanceRecord, StartDecision, Timestamp, decide_start};
-use std::time::Duration;
-
-/// How long an idempotency key is kept.
-const IDEMPOTENCY_KEPT: Duration = Duration::from_hours(24);
+use super::{Transaction, keys, lifecycle::holder, transaction::Listed};
+use crate::{StartOutcome, StartRequest, StoreError};
+use durance_durable::{InstanceRecord, StartDecision, decide_start};
 
 /// Why a run that was replaced while it was live says it ended.
 const REPLACED: &str = "replaced by a new start";
 
 pub(super) fn apply(
-    transaction: &mut Transaction<'_>,
-    request: StartRequest,
-) -> Result<StartOutcome, StoreError> {
-    let Some(idempotency) = request.idempotency.clone() else { return start(transaction, request) };
-    let now = request.now;
-    let first: Option<FirstOutcome> = transaction.get(&keys::idempotency(&idempotency.key))?;
-    match first {
-        Some(first) if first.expires > now => Ok(if first.request_digest == idempotency.request_digest {
-            first.told.into()
-        } else {
-            StartOutcome::IdempotencyMismatch
-        }),
-        expired => {
-            let outcome = start(transaction, request)?;
-            remember(transaction, &idempotency, &outcome, now, expired);
-            Ok(outcome)
-        }
-    }
-}
-
-/// Decides a start without regard to its idempotency key.
-pub(super) fn start(
     transaction: &mut Transaction<'_>,
     request: StartRequest,
 ) -> Result<StartOutcome, StoreError> {
@@ -61,7 +31,7 @@ fn start_unused(
         transaction.count_tombstones(|count| count.saturating_sub(1));
     }
     let last = tombstone.map_or(transaction.opening().generation_floor, |tombstone| tombstone.generation);
-    let (holder, message) = transaction.begin_run(request, last + 1);
+    let (holder, message) = transaction.begin_run(request, last + 1, None);
     Ok(StartOutcome::Started { holder, terminated: None, messages: vec![message] })
 }
 
@@ -70,6 +40,7 @@ fn start_over(
     request: StartRequest,
     mut existing: InstanceRecord,
 ) -> Result<StartOutcome, StoreError> {
+    let replaced = Some(Listed::of(&existing));
     let present = holder(request.instance.clone(), &existing);
     let mut messages = Vec::new();
     let mut terminated = None;
@@ -89,24 +60,7 @@ fn start_over(
         StartDecision::Start | StartDecision::Replace => {}
     }
     transaction.retire(&request.instance, &existing)?;
-    let (holder, message) = transaction.begin_run(request, existing.generation + 1);
+    let (holder, message) = transaction.begin_run(request, existing.generation + 1, replaced);
     messages.push(message);
     Ok(StartOutcome::Started { holder, terminated, messages })
-}
-
-fn remember(
-    transaction: &mut Transaction<'_>,
-    idempotency: &IdempotencyKey,
-    outcome: &StartOutcome,
-    now: Timestamp,
-    expired: Option<FirstOutcome>,
-) {
-    let Some(told) = Told::of(outcome) else { return };
-    let key = keys::idempotency(&idempotency.key);
-    if let Some(expired) = expired {
-        transaction.delete(keys::idempotency_expiry(expired.expires, &key));
-    }
-    let expires = now.saturating_add(IDEMPOTENCY_KEPT);
-    transaction.put(keys::idempotency_expiry(expires, &key), &());
-    transaction.put(key, &FirstOutcome { request_digest: idempotency.request_digest, expires, told });
 }

@@ -1,7 +1,7 @@
 //! The rows that have no type of their own in `durance-durable`.
 
-use crate::{Holder, StartOutcome};
-use durance_durable::{EntityId, HistoryEvent, Json, MessageTarget, TaskId, Timestamp, Token};
+use crate::{Outcome, StatusCounts};
+use durance_durable::{HistoryEvent, Json, MessageTarget, Timestamp, Token};
 use serde::{Deserialize, Serialize};
 
 /// The counters of a hub: part of every commit, and the first row of its batch.
@@ -15,6 +15,8 @@ pub(crate) struct Counters {
     pub sequence: u64,
     /// How many tombstones there are.
     pub tombstones: u64,
+    /// How many instances have each status.
+    pub statuses: StatusCounts,
 }
 
 /// What was settled when the hub was opened.
@@ -60,14 +62,6 @@ pub(crate) enum OpenTask {
     },
 }
 
-/// What an execution has locked or waits to lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CriticalSection {
-    /// The request's task.
-    pub task: TaskId,
-    pub entities: Vec<EntityId>,
-}
-
 /// What is left of a purged instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tombstone {
@@ -78,42 +72,9 @@ pub(crate) struct Tombstone {
 }
 
 /// What the first request under an idempotency key was told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FirstOutcome {
     pub request_digest: [u8; 32],
     pub expires: Timestamp,
-    pub told: Told,
-}
-
-/// A start outcome as a repetition is told it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Told {
-    Started(Holder),
-    Existing(Holder),
-    AlreadyExists(Holder),
-    Changed(Option<Holder>),
-}
-
-impl Told {
-    /// None: an outcome that is not kept.
-    pub(crate) fn of(outcome: &StartOutcome) -> Option<Self> {
-        match outcome {
-            StartOutcome::Started { holder, .. } => Some(Self::Started(holder.clone())),
-            StartOutcome::Existing(holder) => Some(Self::Existing(holder.clone())),
-            StartOutcome::AlreadyExists(holder) => Some(Self::AlreadyExists(holder.clone())),
-            StartOutcome::Changed(holder) => Some(Self::Changed(holder.clone())),
-            StartOutcome::Repeated(_) | StartOutcome::IdempotencyMismatch => None,
-        }
-    }
-}
-
-impl From<Told> for StartOutcome {
-    fn from(told: Told) -> Self {
-        match told {
-            Told::Started(holder) => Self::Repeated(holder),
-            Told::Existing(holder) => Self::Existing(holder),
-            Told::AlreadyExists(holder) => Self::AlreadyExists(holder),
-            Told::Changed(holder) => Self::Changed(holder),
-        }
-    }
+    pub told: Vec<Outcome>,
 }

@@ -1,11 +1,14 @@
 //! Rows, read through the changes of a commit that is being decided.
 
 use super::{
-    Change, Key, Rows, Staged, codec, keys,
+    Change, Direction, Key, Rows, Staged, codec, keys,
     stored::{Counters, Opening, StoredMessage},
 };
 use crate::StoreError;
-use durance_durable::{EntityId, HistoryEvent, InstanceId, Message, MessageTarget, PartitionId, Token};
+use durance_durable::{
+    EntityId, HistoryEvent, InstanceId, InstanceRecord, Message, MessageTarget, PartitionId, RuntimeStatus,
+    Timestamp, Token,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,6 +22,19 @@ pub(crate) struct WriteBatch {
     pub counters: Counters,
     /// Everything else.
     pub changes: Staged,
+}
+
+/// What the counts and the index of a record are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Listed {
+    status: RuntimeStatus,
+    created: Timestamp,
+}
+
+impl Listed {
+    pub(super) fn of(record: &InstanceRecord) -> Self {
+        Self { status: record.status, created: record.created }
+    }
 }
 
 /// One commit while it is being decided.
@@ -123,6 +139,33 @@ impl<'a> Transaction<'a> {
         self.staged.delete(key);
     }
 
+    /// Puts an instance's record in place of one that was listed as `before`.
+    pub(super) fn put_record(&mut self, id: &InstanceId, before: Option<Listed>, record: &InstanceRecord) {
+        self.put(keys::instance(id), record);
+        self.relist(id, before, Some(Listed::of(record)));
+    }
+
+    /// Deletes an instance's record.
+    pub(super) fn delete_record(&mut self, id: &InstanceId, record: &InstanceRecord) {
+        self.delete(keys::instance(id));
+        self.relist(id, Some(Listed::of(record)), None);
+    }
+
+    fn relist(&mut self, id: &InstanceId, before: Option<Listed>, after: Option<Listed>) {
+        let status = |listed: Option<Listed>| listed.map(|listed| listed.status);
+        self.counters.statuses.change(status(before), status(after));
+        let created = |listed: Option<Listed>| listed.map(|listed| listed.created);
+        if created(before) == created(after) {
+            return;
+        }
+        if let Some(time) = created(before) {
+            self.delete(keys::created(time, id));
+        }
+        if let Some(time) = created(after) {
+            self.put(keys::created(time, id), &());
+        }
+    }
+
     /// The rows whose keys begin with `prefix`, in the order of keys.
     pub(super) fn under(&self, prefix: &Key) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
         self.first_under(prefix, usize::MAX)
@@ -135,7 +178,7 @@ impl<'a> Transaction<'a> {
         limit: usize,
     ) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StoreError> {
         let mut found = BTreeMap::new();
-        self.rows.scan(prefix, &prefix.bytes, &mut |key, value| {
+        self.rows.scan(prefix, Direction::Up(&[]), &mut |key, value| {
             found.insert(key.to_vec(), value.to_vec());
             Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;

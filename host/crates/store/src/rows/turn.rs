@@ -1,11 +1,12 @@
 //! [`Operation::Turn`](crate::Operation::Turn).
 
-use super::{Table, Transaction, entities, keys, send, start, stored::OpenTask};
+use super::{Table, Transaction, entities, keys, send, start, stored::OpenTask, transaction::Listed};
 use crate::{SendEvent, SendOutcome, StartOutcome, StartRequest, StoreError, TurnOutcome, TurnWrite};
 use durance_durable::{
     HistoryEvent, InstanceRecord, Message, MessageTarget, NextExecution, RuntimeStatus, SendEventTo,
     TaskFailureDetails, TaskId, TurnCommit,
 };
+use std::sync::Arc;
 
 /// The type of failure of a sub-orchestration whose id is in use.
 const ALREADY_EXISTS: &str = "AlreadyExists";
@@ -16,6 +17,7 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, write: TurnWrite) -> Resu
     let Some(mut record) = record.filter(|record| is_built_on(&commit, record)) else {
         return Ok(TurnOutcome::Stale);
     };
+    let before = Some(Listed::of(&record));
     let mut messages = Vec::new();
     take_messages(transaction, &commit);
     entities::send_of_turn(transaction, &commit)?;
@@ -25,7 +27,7 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, write: TurnWrite) -> Resu
         Some(next) => continue_as_new(transaction, &commit, next, &mut record, &mut messages)?,
         None => append(transaction, &commit, &mut record, &mut messages)?,
     }
-    transaction.put(keys::instance(&commit.instance), &record);
+    transaction.put_record(&commit.instance, before, &record);
     if record.execution == commit.execution && !record.status.is_finished() {
         let target = MessageTarget::Execution(record.execution);
         messages.extend(
@@ -77,7 +79,17 @@ fn append(
     if record.status.is_finished() {
         messages.extend(transaction.close(&commit.instance, record)?);
     }
+    if let Some(reason) = commit.turn.events.iter().find_map(recursive_termination) {
+        messages.extend(transaction.terminate_children(&commit.instance, reason)?);
+    }
     Ok(())
+}
+
+fn recursive_termination(event: &HistoryEvent) -> Option<&Arc<str>> {
+    match event {
+        HistoryEvent::ExecutionTerminated { reason, recursive: true } => Some(reason),
+        _ => None,
+    }
 }
 
 /// Begins the next execution of the run. Nothing is kept of the one before, and only messages for any execution of the
@@ -134,15 +146,18 @@ fn send_event(transaction: &mut Transaction<'_>, sent: SendEventTo) -> Result<Op
     let event = HistoryEvent::EventRaised { name: sent.name, input: sent.input };
     match send::apply(transaction, SendEvent { instance: sent.instance, event })? {
         SendOutcome::Accepted(message) => Ok(Some(message)),
-        SendOutcome::NotFound | SendOutcome::Finished(_) => Ok(None),
+        SendOutcome::NotFound | SendOutcome::Finished(_) | SendOutcome::Repeated => Ok(None),
     }
 }
 
 /// Starts a sub-orchestration, or tells the parent why not.
-fn start_child(transaction: &mut Transaction<'_>, child: StartRequest) -> Result<Vec<Message>, StoreError> {
+pub(super) fn start_child(
+    transaction: &mut Transaction<'_>,
+    child: StartRequest,
+) -> Result<Vec<Message>, StoreError> {
     let parent = child.parent.clone();
     let instance = child.instance.clone();
-    let in_use = match start::start(transaction, child)? {
+    let in_use = match start::apply(transaction, child)? {
         StartOutcome::Started { messages, .. } => return Ok(messages),
         _ => TaskFailureDetails::new(
             ALREADY_EXISTS,

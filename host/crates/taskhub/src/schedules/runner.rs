@@ -123,7 +123,7 @@ impl Engine {
         let watch = self.watchers.watch(&instance);
         loop {
             // Armed before the look, so that an end between the two is not missed.
-            let mut finished = std::pin::pin!(watch.finished.notified());
+            let mut finished = std::pin::pin!(watch.signals.finished.notified());
             finished.as_mut().enable();
             let record = self.store.instance(&instance).ok().and_then(|snapshot| snapshot.record);
             if record.is_none_or(|record| record.generation != generation || record.status.is_finished()) {

@@ -5,8 +5,9 @@ use durance_durable::{
     ScheduleId, ScheduleRecord, Timestamp, Turn,
 };
 use durance_store::{
-    Committed, EntityMail, EntityPage, EntityQuery, Fence, Lease, ListPage, ListQuery, MemoryStore,
-    Operation, Recovered, Snapshot, StoreError, TaskHubStore, TaskHubView,
+    Committed, EntityMail, EntityPage, EntityQuery, Fence, IdempotencyKey, Lease, ListPage, ListQuery,
+    MemoryStore, OnceOutcome, Operation, Recovered, Snapshot, StatusCounts, StoreError, TaskHubStore,
+    TaskHubView,
 };
 use parking_lot::{Condvar, Mutex};
 use std::io;
@@ -99,6 +100,18 @@ impl TaskHubView for FaultyStore {
 
     fn schedules(&self) -> Result<Vec<(ScheduleId, ScheduleRecord)>, StoreError> {
         self.store.schedules()
+    }
+
+    fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {
+        self.store.children(id)
+    }
+
+    fn first_outcome(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<OnceOutcome>, StoreError> {
+        self.store.first_outcome(key, now)
+    }
+
+    fn counts(&self) -> Result<StatusCounts, StoreError> {
+        self.store.counts()
     }
 
     fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {

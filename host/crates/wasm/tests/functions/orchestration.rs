@@ -2,7 +2,8 @@
 
 use durance_durable::{
     ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Json, ModuleHash, Outcome,
-    RuntimeState, RuntimeStatus, ScheduleTask, TaskFailureDetails, TaskId, Timestamp, Token, Turn,
+    RuntimeState, RuntimeStatus, ScheduleTask, StartDetails, TaskFailureDetails, TaskId, Timestamp, Token,
+    Turn,
 };
 use durance_taskhub::{
     ActivityCall, ActivityControl, FunctionExecutor, OrchestratorRun, Progress, SharedState,
@@ -153,6 +154,7 @@ fn new_state(name: &str, module: ModuleHash, input: &Json, history: Vec<Turn>) -
         custom_status: None,
         output: None,
         failure: None,
+        details: StartDetails::default(),
     };
     let record = ExecutionRecord {
         instance: InstanceId::new("the-instance").unwrap(),

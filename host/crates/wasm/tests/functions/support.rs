@@ -69,6 +69,7 @@ pub(crate) async fn get(
         http::HeaderMap::from_iter([(http::header::ACCEPT, http::HeaderValue::from_static("text/plain"))]);
     let parameters = route.iter().map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned)));
     let call = HttpCall {
+        idempotency: None,
         method: "GET",
         uri: &format!("http://localhost:7071/api/{function}{query}"),
         origin: "http://localhost:7071".to_owned(),
