@@ -117,15 +117,13 @@ impl OrchestrationClient {
     /// # Errors
     /// [`ClientError::UnknownOrchestrator`], [`ClientError::InvalidArgument`] when the input cannot be written as JSON,
     /// [`ClientError::Unavailable`].
+    ///
+    /// # Panics
+    /// When the host breaks the contract: the outcome names no run.
     pub fn start_new(&self, orchestrator: &str, input: impl Serialize) -> Result<String, ClientError> {
         let outcome = self.start_new_with(orchestrator, input, StartOptions::default())?;
-        match outcome {
-            StartOutcome::Started(holder)
-            | StartOutcome::Existing(holder)
-            | StartOutcome::AlreadyExists(holder)
-            | StartOutcome::Changed(Some(holder)) => Ok(holder.instance_id),
-            StartOutcome::Changed(None) => unreachable!("a start without a token compares nothing"),
-        }
+        let instance_id = outcome.instance_id();
+        Ok(instance_id.expect("a start without a token compares nothing").to_owned())
     }
 
     /// Starts an orchestration, decided atomically: of any number of callers with one id, one starts it and every one
@@ -409,6 +407,19 @@ fn to_json(value: &impl Serialize) -> Result<String, ClientError> {
     serde_json::to_string(value).map_err(|error| {
         ClientError::InvalidArgument(format!("the value cannot be written as JSON: {error}"))
     })
+}
+
+impl StartOutcome {
+    /// The id that a run holds; none where a token was given and no run holds the id any more.
+    pub fn instance_id(&self) -> Option<&str> {
+        match self {
+            Self::Started(holder)
+            | Self::Existing(holder)
+            | Self::AlreadyExists(holder)
+            | Self::Changed(Some(holder)) => Some(&holder.instance_id),
+            Self::Changed(None) => None,
+        }
+    }
 }
 
 /// A random id, `replace-finished`, no token, no idempotency key and no retention of its own.

@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use crate::error::Result;
 use crate::imports::orchestration_context as wit;
 use crate::lock::Locking;
-use crate::options::{ActivityOptions, ContinueAsNewOptions, FireAt, SubOrchestrationOptions};
+use crate::options::{ActivityOptions, ContinueAsNewOptions, FireAt, HttpOptions, SubOrchestrationOptions};
+use crate::request::Request;
+use crate::response::Response;
 use crate::task::Task;
 use crate::{EntityId, ParentInstance};
 
@@ -139,6 +141,31 @@ impl OrchestrationContext {
     pub fn send_event(&self, instance_id: &str, name: &str, data: impl Serialize) -> Result<()> {
         wit::send_event(instance_id, name, &to_json(&data)?);
         Ok(())
+    }
+
+    /// Has the host send an HTTP request, and gives the last answer, whatever its status; one of 202 with `Location` is
+    /// followed by polls until there is another, with durable timers between them.
+    ///
+    /// The host lets requests through to the hosts that `allowed_outbound_hosts` in `durance.toml` names. `Authorization`,
+    /// `Cookie` and `x-functions-key` go to the origin that the request names, and to no other that an answer leads to.
+    /// Request and answer are kept in the history.
+    ///
+    /// # Errors
+    /// The task fails with `HttpRequestFailed` when there is no answer, and finally with `InvalidRequest`,
+    /// `OutboundHostNotAllowed` and `ResponseTooLarge`.
+    pub fn call_http(&self, request: Request) -> Task<Response> {
+        self.call_http_with(request, HttpOptions::default())
+    }
+
+    /// The same with a retry policy or other [`HttpOptions`].
+    ///
+    /// # Errors
+    /// As [`Self::call_http`], once the retry policy is exhausted; `HttpStatus` for a status that the policy is for, and
+    /// `Timeout`.
+    pub fn call_http_with(&self, request: Request, options: HttpOptions) -> Task<Response> {
+        let what = format!("{} {}", request.method(), request.uri());
+        let task = wit::call_http(&request.into(), &options.into());
+        Task::scheduled(what, Ok(task))
     }
 
     /// Waits for a time or so long: made of a [`Duration`] or a [`SystemTime`], to the millisecond.

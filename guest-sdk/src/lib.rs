@@ -64,7 +64,8 @@ pub use error::{Error, Result};
 pub use futures_util::future::{Either, join_all, select, try_join_all};
 pub use lock::{EntityLock, Locking};
 pub use options::{
-    ActivityOptions, ContinueAsNewOptions, FireAt, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents,
+    ActivityOptions, ContinueAsNewOptions, FireAt, HttpOptions, RetryPolicy, SubOrchestrationOptions,
+    UnprocessedEvents,
 };
 pub use problem::Problem;
 pub use request::Request;
@@ -80,9 +81,9 @@ pub type RawJson = Box<serde_json::value::RawValue>;
 pub mod prelude {
     pub use crate::{
         ActivityContext, ActivityOptions, ContinueAsNewOptions, Either, EntityContext, EntityId, Error,
-        IfExists, OrchestrationClient, OrchestrationContext, Problem, RawJson, Request, Response, Result,
-        RetryPolicy, StartOptions, StartOutcome, SubOrchestrationOptions, TimerInfo, Value, activity, entity,
-        http_trigger, join_all, json, orchestrator, select, timer_trigger, try_join_all,
+        HttpOptions, IfExists, OrchestrationClient, OrchestrationContext, Problem, RawJson, Request,
+        Response, Result, RetryPolicy, StartOptions, StartOutcome, SubOrchestrationOptions, TimerInfo, Value,
+        activity, entity, http_trigger, join_all, json, orchestrator, select, timer_trigger, try_join_all,
     };
     pub use std::time::Duration;
 }

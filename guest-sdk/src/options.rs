@@ -163,6 +163,62 @@ impl From<RetryPolicy> for SubOrchestrationOptions {
     }
 }
 
+/// How an HTTP request is sent. Default: the asynchronous pattern, one attempt, no time-out of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpOptions {
+    /// Whether an answer of 202 with `Location` is polled there until there is another answer. Before each poll there is a
+    /// durable timer: as long as `Retry-After` says, in seconds or as a date, but at least a second; else 30 seconds.
+    pub asynchronous_pattern: bool,
+    /// For each request, the polls too. None: no answer is a failure of the task, and any status a result.
+    pub retry: Option<RetryPolicy>,
+    /// With a retry policy: the statuses that are failures. Default: none, which means 400 and above.
+    pub retry_status_codes: Vec<u16>,
+    /// How long all requests and the waits between them may take together; none: each request has the time of an activity.
+    pub timeout: Option<Duration>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self { asynchronous_pattern: true, retry: None, retry_status_codes: Vec::new(), timeout: None }
+    }
+}
+
+impl HttpOptions {
+    /// Gives an answer of 202 back as it is.
+    #[must_use]
+    pub fn without_asynchronous_pattern(mut self) -> Self {
+        self.asynchronous_pattern = false;
+        self
+    }
+
+    /// Tries again by this policy, after no answer and after a status that is a failure.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(policy);
+        self
+    }
+
+    /// With a retry policy, makes these statuses failures, and no others.
+    #[must_use]
+    pub fn retry_status_codes<const N: usize>(mut self, codes: [u16; N]) -> Self {
+        self.retry_status_codes = codes.to_vec();
+        self
+    }
+
+    /// Ends the call when all of it takes longer.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+impl From<RetryPolicy> for HttpOptions {
+    fn from(policy: RetryPolicy) -> Self {
+        Self::default().retry(policy)
+    }
+}
+
 /// When a timer fires: made of a [`Duration`] from the present turn's time, or of a [`SystemTime`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FireAt {
@@ -255,6 +311,17 @@ impl From<ActivityOptions> for wit::ActivityOptions {
 impl From<SubOrchestrationOptions> for wit::SubOrchestrationOptions {
     fn from(options: SubOrchestrationOptions) -> Self {
         Self { instance_id: options.instance_id, retry: options.retry.map(wit::RetryPolicy::from) }
+    }
+}
+
+impl From<HttpOptions> for wit::HttpOptions {
+    fn from(options: HttpOptions) -> Self {
+        let status_codes = options.retry_status_codes;
+        Self {
+            asynchronous_pattern: options.asynchronous_pattern,
+            retry: options.retry.map(|policy| wit::HttpRetry { policy: policy.into(), status_codes }),
+            timeout_ms: options.timeout.map(milliseconds),
+        }
     }
 }
 

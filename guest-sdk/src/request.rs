@@ -14,7 +14,8 @@ use crate::problem::Problem;
 /// An HTTP request with its whole body.
 ///
 /// An HTTP function gets one. For an outbound request make one with [`Request::new`] and give it to
-/// [`http::send`](crate::http::send).
+/// [`http::send`](crate::http::send), or in an orchestrator to
+/// [`OrchestrationContext::call_http`](crate::OrchestrationContext::call_http).
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) method: String,
@@ -34,6 +35,11 @@ impl Request {
             body: Vec::new(),
             route_parameters: OnceCell::new(),
         }
+    }
+
+    /// A GET request to send to an absolute URI.
+    pub fn get(uri: impl Into<String>) -> Self {
+        Self::new("GET", uri)
     }
 
     /// Adds a header to a request to send; one of the same name stays.
@@ -131,6 +137,12 @@ impl From<HttpRequest> for Request {
             body: request.body,
             route_parameters: OnceCell::new(),
         }
+    }
+}
+
+impl From<Request> for HttpRequest {
+    fn from(request: Request) -> Self {
+        Self { method: request.method, uri: request.uri, headers: request.headers, body: request.body }
     }
 }
 

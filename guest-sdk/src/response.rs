@@ -1,7 +1,11 @@
 //! What an HTTP function answers, or an outbound request got.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bindings::HttpResponse;
 use crate::error::{Error, Result};
@@ -65,6 +69,13 @@ impl Response {
         &self.headers
     }
 
+    /// The first header of this name, in any letter case, if its value is UTF-8 text.
+    pub fn header_value(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let (_, value) = headers.find(|(header, _)| header.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(value).ok()
+    }
+
     /// The body's bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.body
@@ -80,8 +91,63 @@ impl Response {
     }
 }
 
+/// From what the host keeps of the answer to an orchestrator's request.
+impl<'de> Deserialize<'de> for Response {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let kept = Kept::deserialize(deserializer)?;
+        let headers = kept.headers.into_iter().flat_map(|(name, values)| {
+            let values = match values {
+                Values::One(value) => vec![value],
+                Values::Many(values) => values,
+            };
+            values.into_iter().map(move |value| (name.clone(), value.into_bytes()))
+        });
+        let binary = kept.content_base64.map(|text| BASE64.decode(text)).transpose();
+        let body = match kept.content {
+            Some(text) => text.into_bytes(),
+            None => binary.map_err(D::Error::custom)?.unwrap_or_default(),
+        };
+        Ok(Self { status: kept.status_code, headers: headers.collect(), body })
+    }
+}
+
+/// As `call-http` of the contract describes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kept {
+    status_code: u16,
+    #[serde(default)]
+    headers: BTreeMap<String, Values>,
+    content: Option<String>,
+    content_base64: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Values {
+    One(String),
+    Many(Vec<String>),
+}
+
 impl From<Response> for HttpResponse {
     fn from(response: Response) -> Self {
         Self { status: response.status, headers: response.headers, body: response.body }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answer_that_the_host_kept_is_read() {
+        let read = |text: &str| serde_json::from_str::<Response>(text).unwrap();
+        let response = read(r#"{"statusCode":404,"headers":{"a":"1","b":["2","3"]},"content":"no \u00e4"}"#);
+        let headers: Vec<_> =
+            response.headers().iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
+        assert_eq!(headers, [("a", &b"1"[..]), ("b", b"2"), ("b", b"3")]);
+        assert_eq!((response.status(), response.bytes()), (404, "no ä".as_bytes()));
+        assert_eq!(read(r#"{"statusCode":200,"headers":{},"contentBase64":"/w=="}"#).bytes(), [0xff]);
+        assert_eq!(read(r#"{"statusCode":204,"headers":{}}"#).bytes(), b"");
     }
 }

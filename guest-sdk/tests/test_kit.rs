@@ -289,3 +289,36 @@ async fn patient_parent(ctx: OrchestrationContext) -> Result<String> {
 async fn hasty(ctx: OrchestrationContext) -> Result<u32> {
     ctx.call_activity_with("square", 1, ActivityOptions::default().timeout(3 * SECOND)).await
 }
+
+#[orchestrator(name = "Order")]
+async fn order(ctx: OrchestrationContext) -> Result<String> {
+    let request = Request::new("POST", "https://shop.example/orders").with_body("2 apples");
+    let response = ctx.call_http(request.with_header("Authorization", "secret")).await?;
+    Ok(format!("{} {}", response.status(), String::from_utf8_lossy(response.bytes())))
+}
+
+#[test]
+fn requests_and_their_polls_are_answered_by_a_closure() {
+    let mut polls = 0;
+    let run = TestHub::new()
+        .http(move |request| {
+            if request.method() == "POST" {
+                assert_eq!(
+                    (request.body(), request.header("authorization")),
+                    (&b"2 apples"[..], Some("secret"))
+                );
+                return Ok(Response::new(202)
+                    .header("location", "https://shop.example/orders/7")
+                    .header("retry-after", "60"));
+            }
+            assert_eq!(request.uri(), "https://shop.example/orders/7");
+            polls += 1;
+            Ok(if polls < 3 {
+                Response::new(202).header("location", "https://shop.example/orders/7")
+            } else {
+                Response::text("sent")
+            })
+        })
+        .run("Order", ());
+    assert_eq!(run.output::<String>(), "200 sent");
+}

@@ -1,6 +1,8 @@
 //! The command line, exactly as typed. What it means together with `durance.toml` is in [`crate::config`].
 
+use crate::deploy::{AppsArgs, DeployArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use durance_cli::EXIT_STATUS_HELP;
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A serverless function host for WebAssembly components with durable orchestrations.
@@ -19,6 +21,14 @@ pub(crate) enum Command {
     ///
     /// Exit status: 0 the component does again what it did then, 1 it diverges, 2 the input cannot be used.
     Replay(ReplayArgs),
+    /// Deploy a function app to a host that runs, without stopping it.
+    ///
+    /// Exit status of --check: 0 all live instances can go on with the app, 1 some cannot.
+    #[command(after_help = EXIT_STATUS_HELP)]
+    Deploy(DeployArgs),
+    /// List, activate and delete the versions of the app that a host keeps.
+    #[command(after_help = EXIT_STATUS_HELP)]
+    Apps(AppsArgs),
     /// Look after the data of a function app.
     #[command(subcommand)]
     Store(StoreCommand),

@@ -13,6 +13,7 @@ mod telemetry;
 
 use clap::Parser;
 use cli::{Cli, Command, StoreCommand};
+use durance_cli::Exit;
 use durance_store::{RepairReport, StoreError};
 use std::{path::Path, process::ExitCode};
 
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Start(args) => start(args),
         Command::Replay(args) => replay(&args),
+        Command::Deploy(args) => Exit::report(deploy::deploy(&args)),
+        Command::Apps(args) => Exit::report(deploy::apps(&args)),
         Command::Store(StoreCommand::Repair { data }) => repair(&data),
     }
 }

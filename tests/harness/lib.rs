@@ -13,7 +13,7 @@ mod wait;
 pub use app::AppFolder;
 pub use client::{Client, NoAnswer, Reply};
 pub use host::{FailedStart, Host, Launch};
-pub use loopback::LoopbackServer;
+pub use loopback::{LoopbackRequest, LoopbackServer};
 pub use orchestrations::{MANAGEMENT, is_finished, run_of};
 pub use process::{Ended, run_program};
 pub use repository::{components_in, repository};

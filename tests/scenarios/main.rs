@@ -6,6 +6,7 @@ mod client_calls;
 mod client_operations;
 mod context;
 mod determinism;
+mod durable_http;
 mod entities;
 mod faults;
 mod http_triggers;

@@ -1,6 +1,6 @@
 //! Schedules: by the API, and of timer-triggered functions.
 
-use durance_tests::{AppFolder, Client, Launch, MANAGEMENT, Reply, eventually};
+use durance_tests::{AppFolder, Client, Launch, MANAGEMENT, Reply, eventually, samples};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -133,4 +133,18 @@ async fn function_is_called_by_its_timer_and_uses_the_client() {
     assert!(refused.contains("timer-triggered function"), "{refused}");
     let paused = client.post(&format!("{path}/pause"), "").await.expect(200).json();
     assert_eq!(paused["status"], "Paused");
+}
+
+#[tokio::test]
+async fn heartbeat_counts() {
+    let host = samples();
+    let client = host.client();
+    eventually(
+        || "the Heartbeat has signalled the counter",
+        async || {
+            let reply = client.get(&format!("{MANAGEMENT}/entities/Counter/heartbeat")).await;
+            (reply.status == 200 && reply.json().as_i64() >= Some(2)).then_some(())
+        },
+    )
+    .await;
 }

@@ -166,3 +166,25 @@ async fn of_64_callers_of_one_id_exactly_one_starts_it() {
         assert_eq!(host.said().matches(&line).count(), 1, "{line}");
     }
 }
+
+#[tokio::test]
+async fn retried_post_with_an_idempotency_key_has_the_first_outcome() {
+    let host = samples();
+    let retrying = host.client().with_header("idempotency-key", "retried-post");
+    let first = retrying.post("/api/orchestrators/HelloSequence", "").await.expect(202).json();
+    let id = first["id"].as_str().unwrap();
+    let _done = host.client().output(id).await;
+    let again = retrying.post("/api/orchestrators/HelloSequence", "").await.expect(202).json();
+    assert_eq!(again["id"], id);
+    assert_eq!(host.client().status(id).await["generation"], 1);
+    let other = retrying.post("/api/orchestrators/HelloSequence", "1").await;
+    assert!(other.expect_problem(422).contains("idempotency key"), "{}", other.text());
+
+    let retrying = host.client().with_header("idempotency-key", "retried-single");
+    let _first = start_single(&retrying, "HelloSequence", "single-retried", "").await.expect(202);
+    let _done = host.client().output("single-retried").await;
+    // Without the key this would be another run.
+    let again = start_single(&retrying, "HelloSequence", "single-retried", "").await.expect(202);
+    assert_eq!(again.json()["id"], "single-retried");
+    assert_eq!(host.client().status("single-retried").await["generation"], 1);
+}

@@ -2,10 +2,10 @@
 
 use std::fmt::Display;
 
-use durance_durable::{self as rules, FailureCause, Json, TaskFailureDetails, Timestamp};
+use durance_durable::{self as rules, FailureCause, HttpContent, Json, TaskFailureDetails, Timestamp};
 
 use crate::bindings::durance::functions::types::EntitySignal;
-use crate::{Cause, EntityId, Failure, RuntimeStatus};
+use crate::{Cause, EntityId, Failure, Request, Response, RuntimeStatus};
 
 pub(crate) fn from_guest(failure: Failure) -> TaskFailureDetails {
     let cause = |cause: Cause| FailureCause { error_type: cause.error_type, message: cause.message };
@@ -61,6 +61,22 @@ pub(crate) fn json(text: String) -> Result<Json, TaskFailureDetails> {
 
 pub(crate) fn invalid(error: impl Display) -> TaskFailureDetails {
     TaskFailureDetails::non_retriable("InvalidArgument", error.to_string())
+}
+
+pub(crate) fn request(request: rules::HttpRequest) -> Request {
+    let body = request.content.map(HttpContent::into_bytes).transpose();
+    let sent =
+        Request::new(request.method, request.uri).with_body(body.unwrap_or_default().unwrap_or_default());
+    request.headers.iter().fold(sent, |sent, (name, value)| sent.with_header(name, value))
+}
+
+pub(crate) fn response(response: Response) -> rules::HttpResponse {
+    let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
+    rules::HttpResponse {
+        status_code: response.status,
+        headers: response.headers.into_iter().map(|(name, value)| (name, text(value))).collect(),
+        content: HttpContent::of(response.body),
+    }
 }
 
 /// As a test names it.

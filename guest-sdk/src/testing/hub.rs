@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use durance_durable::{
-    self as rules, EntitySignal, HistoryEvent, InstanceId, Json, TaskFailureDetails, Timestamp,
+    self as rules, EntitySignal, HTTP_ACTIVITY, HistoryEvent, InstanceId, Json, TaskFailureDetails, Timestamp,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::testing::convert;
 use crate::testing::run::TestRun;
 use crate::testing::world::World;
-use crate::{EntityId, Error, Failure, Result, Value};
+use crate::{EntityId, Error, Failure, Request, Response, Result, Value};
 
 /// When a test begins unless it says otherwise: 2026-01-01T00:00:00Z, in seconds since the Unix epoch.
 const START_DEFAULT_SECONDS: u64 = 1_767_225_600;
@@ -97,6 +97,14 @@ impl TestHub {
         self
     }
 
+    /// Puts a closure in the place of the host's HTTP client, for the requests of [`call_http`] and the polls that follow
+    /// them; each takes no time. `Location` must be absolute.
+    ///
+    /// [`call_http`]: crate::OrchestrationContext::call_http
+    pub fn http(self, mut answer: impl FnMut(Request) -> Result<Response> + 'static) -> Self {
+        self.activity(HTTP_ACTIVITY, move |request| answer(convert::request(request)).map(convert::response))
+    }
+
     /// Puts a closure in the place of a sub-orchestration, which then takes no time.
     pub fn sub_orchestrator<I, O, F>(mut self, name: &str, function: F) -> Self
     where
@@ -171,7 +179,7 @@ impl TestHub {
 
     /// Terminates the orchestration so long after the start.
     pub fn terminate_after(self, delay: Duration, reason: &str) -> Self {
-        self.plan(delay, HistoryEvent::ExecutionTerminated { reason: reason.into() })
+        self.plan(delay, HistoryEvent::ExecutionTerminated { reason: reason.into(), recursive: false })
     }
 
     /// The instance id to run under; `test` unless it is set.

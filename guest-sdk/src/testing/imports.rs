@@ -8,7 +8,7 @@ pub(crate) mod orchestration_context {
     use durance_durable::{ContinueAsNew, GuestFault, Json, TaskId, Timestamp};
 
     pub(crate) use crate::bindings::durance::functions::orchestration_context::*;
-    use crate::bindings::durance::functions::types::{EntityId, Failure};
+    use crate::bindings::durance::functions::types::{EntityId, Failure, HttpRequest};
     use crate::testing::{convert, guest};
 
     pub(crate) fn name() -> String {
@@ -57,6 +57,25 @@ pub(crate) mod orchestration_context {
     pub(crate) fn call_sub_orchestrator(name: &str, input: &str, options: &SubOrchestrationOptions) -> u32 {
         let (instance, retry) = (options.instance_id.as_deref(), options.retry.as_ref().map(retry_policy));
         guest::ask(|state| state.call_sub_orchestrator(name, instance, json(input)?, retry)).0
+    }
+
+    pub(crate) fn call_http(request: &HttpRequest, options: &HttpOptions) -> u32 {
+        let HttpRequest { method, uri, headers, body } = request.clone();
+        let header = |(name, value)| Some((name, String::from_utf8(value).ok()?));
+        let retry = options.retry.as_ref();
+        let call = rules::HttpCall {
+            request: rules::HttpRequest {
+                method,
+                uri,
+                headers: headers.into_iter().filter_map(header).collect(),
+                content: rules::HttpContent::of(body),
+                asynchronous_pattern_enabled: options.asynchronous_pattern,
+                status_codes_to_retry: retry.map(|retry| retry.status_codes.clone()),
+            },
+            retry: retry.map(|retry| retry_policy(&retry.policy)),
+            timeout: options.timeout_ms.map(Duration::from_millis),
+        };
+        guest::ask(|state| state.call_http(call)).0
     }
 
     pub(crate) fn create_timer(fire_at: u64) -> u32 {
@@ -120,10 +139,11 @@ pub(crate) mod orchestration_context {
         guest::ask(|state| state.set_custom_status(json(status)?));
     }
 
-    pub(crate) fn continue_as_new(input: &str, preserve_unprocessed_events: bool) {
+    pub(crate) fn continue_as_new(input: &str, options: ContinueAsNewOptions) {
+        let ContinueAsNewOptions { preserve_unprocessed_events, keep_version } = options;
         guest::ask(|state| {
             let input = json(input)?;
-            state.continue_as_new(ContinueAsNew { input, preserve_unprocessed_events });
+            state.continue_as_new(ContinueAsNew { input, preserve_unprocessed_events, keep_version });
             Ok(())
         });
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use durance_durable::{
     BeginTurn, EntityId, EntitySignal, ExecutionId, ExecutionRecord, HistoryEvent, InstanceId,
     InstanceRecord, Json, MessageTarget, ModuleHash, Outcome, Parent, RetentionPolicy, RuntimeState,
-    RuntimeStatus, Timestamp, Token, Turn,
+    RuntimeStatus, StartDetails, Timestamp, Token, Turn,
 };
 use serde_json::Value;
 
@@ -186,6 +186,7 @@ impl World {
             custom_status: None,
             output: None,
             failure: None,
+            details: StartDetails::default(),
         };
         let begun_with = ExecutionRecord {
             instance: instance.clone(),

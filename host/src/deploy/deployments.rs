@@ -111,7 +111,11 @@ impl Deployments {
     /// and instances go on with the components that they are pinned to, unless the gate is to move them.
     ///
     /// Guarantee: all or nothing; that it is the active version is durable when this returns.
-    pub(crate) async fn deploy_package(&self, package: AppPackage, gate: Gate) -> Result<DeployReport, DeployError> {
+    pub(crate) async fn deploy_package(
+        &self,
+        package: AppPackage,
+        gate: Gate,
+    ) -> Result<DeployReport, DeployError> {
         let mut state = self.state.lock().await;
         let version = package.version();
         let is_active = state.catalog.active() == Some(version);

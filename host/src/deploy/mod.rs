@@ -5,11 +5,13 @@
 
 mod archive;
 mod catalog;
+mod command;
 mod deployments;
 mod gate;
 mod package;
 mod versions;
 
 pub(crate) use catalog::{Catalog, CatalogError};
+pub(crate) use command::{AppsArgs, DeployArgs, apps, deploy};
 pub(crate) use deployments::{DeployError, DeploymentState, Deployments, HostSide, Prepared, prepare};
 pub(crate) use package::AppPackage;

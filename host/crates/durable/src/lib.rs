@@ -15,6 +15,7 @@ mod event_json;
 mod failure;
 mod history;
 mod history_file;
+mod http;
 mod id;
 mod json;
 mod record;
@@ -39,6 +40,10 @@ pub use event::{
 pub use failure::{FailureCause, TaskFailureDetails};
 pub use history::Turn;
 pub use history_file::{ExecutionHistory, InvalidHistory};
+pub use http::{
+    HTTP_ACTIVITY, HttpCall, HttpContent, HttpHeaders, HttpRequest, HttpResponse, POLL_INTERVAL_DEFAULT,
+    POLL_INTERVAL_MIN,
+};
 pub use id::{
     ExecutionId, INSTANCE_ID_CHARS_MAX, InstanceId, InvalidInstanceId, InvalidModuleHash, ModuleHash,
     PartitionId,

@@ -8,7 +8,8 @@ use crate::{
     orchestrator_state::OrchestratorState,
 };
 use durance_durable::{
-    ActivityOptions, ContinueAsNew, EntityId, GuestFault, Json, RetryPolicy, RuntimeState, TaskId, Timestamp,
+    ActivityOptions, ContinueAsNew, EntityId, GuestFault, HttpCall, HttpContent, HttpHeaders, HttpRequest,
+    Json, RetryPolicy, RuntimeState, TaskId, Timestamp,
 };
 use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 use wasmtime::Result;
@@ -60,6 +61,26 @@ fn retry_policy(policy: wit::RetryPolicy) -> RetryPolicy {
         jitter: policy.jitter,
         handle: policy.handle,
     }
+}
+
+fn http_request(
+    request: types::HttpRequest,
+    asynchronous_pattern_enabled: bool,
+    status_codes_to_retry: Option<Vec<u16>>,
+) -> Result<HttpRequest, GuestStop> {
+    let header = |(name, value): (String, Vec<u8>)| {
+        let invalid = |_| GuestStop::InvalidArgument(format!("the header {name:?} is not text in UTF-8"));
+        let value = String::from_utf8(value).map_err(invalid)?;
+        Ok((name, value))
+    };
+    Ok(HttpRequest {
+        method: request.method,
+        uri: request.uri,
+        headers: request.headers.into_iter().map(header).collect::<Result<HttpHeaders, GuestStop>>()?,
+        content: HttpContent::of(request.body),
+        asynchronous_pattern_enabled,
+        status_codes_to_retry,
+    })
 }
 
 impl wit::Host for OrchestratorState {
@@ -134,6 +155,18 @@ impl wit::Host for OrchestratorState {
         let input = self.json("the input of an orchestration", input)?;
         let started = self.context()?.start_orchestration(&name, instance_id.as_deref(), input);
         Ok(started.map_err(stop)?.to_string())
+    }
+
+    fn call_http(&mut self, request: types::HttpRequest, options: wit::HttpOptions) -> Result<u32> {
+        let (policy, codes) = options.retry.map(|retry| (retry.policy, retry.status_codes)).unzip();
+        let call = HttpCall {
+            request: http_request(request, options.asynchronous_pattern, codes)?,
+            retry: policy.map(retry_policy),
+            timeout: options.timeout_ms.map(Duration::from_millis),
+        };
+        self.json("an HTTP request", Json::of(&call.request).as_str().to_owned())?;
+        let task = self.context()?.call_http(call).map_err(stop)?;
+        Ok(task.0)
     }
 
     fn create_timer(&mut self, fire_at: u64) -> Result<u32> {

@@ -2,11 +2,11 @@
 
 use crate::{
     ComponentFile, FunctionKind, FunctionManifest, FunctionRuntime, HttpCall, InvokeError, LoadError,
-    WasmSettings, activity_function, component::ReadyComponent, entity_function, http_function,
-    orchestrator_run::WasmOrchestratorRun, shared::Shared, timer_function,
+    WasmSettings, activity_function, component::ReadyComponent, entity_function, http_activity,
+    http_function, orchestrator_run::WasmOrchestratorRun, shared::Shared, timer_function,
 };
 use bytes::Bytes;
-use durance_durable::{Json, ModuleHash, TaskFailureDetails};
+use durance_durable::{HTTP_ACTIVITY, Json, ModuleHash, TaskFailureDetails};
 use durance_taskhub::{
     ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestratorRun, SharedState,
     TimerCall, TimerFunction,
@@ -192,9 +192,14 @@ impl FunctionApp {
     }
 
     async fn run_activity(&self, call: ActivityCall) -> Result<Json, TaskFailureDetails> {
+        let timeout = call.call.options.timeout.unwrap_or(self.shared.settings.activity_timeout);
+        if &*call.call.name == HTTP_ACTIVITY {
+            let request = http_activity::run(&self.shared, &call.call.input);
+            let answer = tokio::time::timeout(timeout, request).await;
+            return answer.unwrap_or_else(|_| Err(too_slow("HTTP request", timeout)));
+        }
         let (component, name) = self.activity_component(&call).await?;
         let _slot = self.runtime.activities.acquire().await.expect("this semaphore is never closed");
-        let timeout = call.call.options.timeout.unwrap_or(self.shared.settings.activity_timeout);
         let run = activity_function::run(&self.shared, &component, name, call);
         tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| Err(too_slow("activity", timeout)))
     }

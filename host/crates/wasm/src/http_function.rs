@@ -36,7 +36,7 @@ pub struct HttpCall<'a> {
 }
 
 /// What belongs to the connection and not to the response; the host sets them itself.
-const CONNECTION_HEADERS: [HeaderName; 6] = [
+pub(crate) const CONNECTION_HEADERS: [HeaderName; 6] = [
     header::CONTENT_LENGTH,
     header::CONNECTION,
     header::TRANSFER_ENCODING,

@@ -26,6 +26,7 @@ mod error;
 mod function_app;
 mod function_runtime;
 mod guest_log;
+mod http_activity;
 mod http_function;
 mod limits;
 mod linker;

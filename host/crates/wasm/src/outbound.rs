@@ -95,6 +95,11 @@ impl HostPattern {
     }
 }
 
+/// Whether one of the patterns allows a request to this URI.
+pub(crate) fn is_allowed(patterns: &[HostPattern], uri: &Uri) -> bool {
+    patterns.iter().any(|pattern| pattern.allows(uri))
+}
+
 /// Lets only requests to allowed hosts out.
 pub(crate) struct OutboundHooks {
     pub(crate) allowed: Arc<[HostPattern]>,
@@ -117,7 +122,7 @@ impl WasiHttpHooks for OutboundHooks {
         options: Option<RequestOptions>,
         done: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        if self.allowed.iter().any(|pattern| pattern.allows(request.uri())) {
+        if is_allowed(&self.allowed, request.uri()) {
             return default_hooks().send_request(request, options, done);
         }
         let host = request.uri().authority().map_or("", |authority| authority.as_str());

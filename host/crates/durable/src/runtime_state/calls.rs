@@ -5,9 +5,11 @@ use super::{
     TaskKind, plan::Work,
 };
 use crate::{
-    ActivityOptions, CreateSubOrchestration, CreateTimer, HistoryEvent, InstanceId, Json, RetryPolicy,
-    ScheduleTask, SendEventTo, StartOrchestration, TaskFailureDetails, TaskId, Timestamp,
+    ActivityOptions, CreateSubOrchestration, CreateTimer, HistoryEvent, HttpCall, InstanceId, Json,
+    RetryPolicy, ScheduleTask, SendEventTo, StartOrchestration, TaskFailureDetails, TaskId, Timestamp,
+    http::HttpPolls,
 };
+use std::time::Duration;
 use uuid::Uuid;
 
 impl RuntimeState {
@@ -25,6 +27,21 @@ impl RuntimeState {
         self.check_policy(options.retry.as_ref())?;
         let task = self.next_task()?;
         self.ask(HistoryEvent::TaskScheduled(ScheduleTask { task, name: name.into(), input, options }))?;
+        Ok(self.open(TaskKind::Activity))
+    }
+
+    /// Has the host send an HTTP request. An answer of 202 with `Location` is followed by polls, each a step of its own, if
+    /// the request says so; the result is the last answer, an [`HttpResponse`](crate::HttpResponse).
+    ///
+    /// # Errors
+    /// The rules or the history do not allow it.
+    pub fn call_http(&mut self, call: HttpCall) -> Result<TaskId, GuestFault> {
+        self.check_policy(call.retry.as_ref())?;
+        let task = self.next_task()?;
+        self.ask(HistoryEvent::TaskScheduled(call.activity(task, &call.request, Duration::ZERO)))?;
+        if call.request.asynchronous_pattern_enabled {
+            self.plan(task, Work::Http(Box::new(HttpPolls::new(call))));
+        }
         Ok(self.open(TaskKind::Activity))
     }
 

@@ -5,7 +5,7 @@
 use super::{GuestFault, RuntimeState, Task, TaskKind};
 use crate::{
     CreateSubOrchestration, CreateTimer, ExecutionId, FailedAttempt, HistoryEvent, Json, TaskFailureDetails,
-    TaskId, Timestamp,
+    TaskId, Timestamp, http::HttpPolls,
 };
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub(super) struct Plan {
 pub(super) enum Work {
     /// Call it again by its retry policy when it fails.
     SubOrchestration(CreateSubOrchestration),
+    /// Ask how far it is for as long as it is answered 202.
+    Http(Box<HttpPolls>),
 }
 
 /// What the end of a step means.
@@ -38,13 +40,14 @@ enum Judgement {
 
 impl Plan {
     fn judge(&mut self, owner: TaskId, result: TaskResult, now: Timestamp, run: ExecutionId) -> Judgement {
-        match &self.work {
+        let elapsed = now.saturating_since(self.began);
+        match &mut self.work {
             Work::SubOrchestration(child) => {
                 let delay = result.as_ref().err().and_then(|failure| {
                     child.retry.as_ref()?.next_delay(&FailedAttempt {
                         failure,
                         attempt: self.attempt,
-                        elapsed: now.saturating_since(self.began),
+                        elapsed,
                         execution: run,
                         task: owner,
                     })
@@ -52,14 +55,23 @@ impl Plan {
                 self.attempt += 1;
                 delay.map_or(Judgement::Done(result), Judgement::Again)
             }
+            Work::Http(polls) => match result.as_ref().map(|answer| polls.after(answer, now, elapsed)) {
+                Ok(Ok(Some(delay))) => Judgement::Again(delay),
+                Ok(Err(failure)) => Judgement::Done(Err(failure)),
+                Ok(Ok(None)) | Err(_) => Judgement::Done(result),
+            },
         }
     }
 
-    fn next_call(&self, step: TaskId) -> (TaskKind, HistoryEvent) {
+    fn next_call(&self, step: TaskId, now: Timestamp) -> (TaskKind, HistoryEvent) {
         match &self.work {
             Work::SubOrchestration(child) => {
                 let again = CreateSubOrchestration { task: step, ..child.clone() };
                 (TaskKind::SubOrchestration, HistoryEvent::SubOrchestrationInstanceCreated(again))
+            }
+            Work::Http(polls) => {
+                let poll = polls.activity(step, now.saturating_since(self.began));
+                (TaskKind::Activity, HistoryEvent::TaskScheduled(poll))
             }
         }
     }
@@ -105,7 +117,7 @@ impl RuntimeState {
     fn call_again(&mut self, owner: TaskId) {
         let Ok(task) = self.next_task() else { return };
         let Some(plan) = self.plans.get(&owner) else { return };
-        let (kind, call) = plan.next_call(task);
+        let (kind, call) = plan.next_call(task, self.now);
         self.take_step(owner, kind, call);
     }
 

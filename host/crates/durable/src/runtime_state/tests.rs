@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 mod entities;
 mod external_events;
+mod http;
 mod others;
 mod steps;
 mod waiting;
