@@ -5,6 +5,8 @@ mod bad_apps;
 mod client_calls;
 mod client_operations;
 mod context;
+mod deploy_attacks;
+mod deployments;
 mod determinism;
 mod durable_http;
 mod entities;
