@@ -1,9 +1,10 @@
 //! Every setting, from the command line, the environment and `durance.toml`, in that order of strength.
 
 use crate::{
-    cli::{LogFormat, StartArgs},
-    manifest::{LimitTable, Manifest, ManifestError},
+    cli::{DoctorArgs, LogFormat, StartArgs},
+    manifest::{HostTable, LimitTable, Manifest, ManifestError},
 };
+use durance_cli::doctor::DoctorSettings;
 use durance_durable::RetentionPolicy;
 use durance_taskhub::{ActivityLimits, TaskHubSettings};
 use durance_wasm::WasmSettings;
@@ -11,7 +12,7 @@ use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     num::{NonZero, NonZeroU64},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -65,7 +66,6 @@ impl Config {
         let components = manifest.component_files(&args.app)?;
         let host = manifest.host;
         let limits = manifest.limits;
-        let data_in_app = host.data.unwrap_or_else(|| PathBuf::from(".durance"));
         let mut wasm = WasmSettings::default();
         let mut task_hub = TaskHubSettings::default();
         wasm.allowed_outbound_hosts = manifest.allowed_outbound_hosts;
@@ -96,8 +96,8 @@ impl Config {
         Ok(Self {
             name: manifest.name,
             components,
-            listen: args.listen.or(host.listen).unwrap_or(LISTEN_DEFAULT),
-            data: args.data.unwrap_or_else(|| args.app.join(data_in_app)),
+            listen: listen(args.listen, host.listen),
+            data: data(args.data, &args.app, host.data),
             require_keys: args.require_keys || host.require_keys.unwrap_or(false),
             log_format: args.log_format.or(host.log_format).unwrap_or(LogFormat::Text),
             log: args.log.or(host.log).unwrap_or_else(|| "info".to_owned()),
@@ -110,6 +110,34 @@ impl Config {
             wasm,
         })
     }
+}
+
+/// Where to listen.
+fn listen(argument: Option<SocketAddr>, manifest: Option<SocketAddr>) -> SocketAddr {
+    argument.or(manifest).unwrap_or(LISTEN_DEFAULT)
+}
+
+/// Where everything is kept.
+fn data(argument: Option<PathBuf>, app: &Path, manifest: Option<PathBuf>) -> PathBuf {
+    argument.unwrap_or_else(|| app.join(manifest.unwrap_or_else(|| PathBuf::from(".durance"))))
+}
+
+/// What `durance doctor` looks at; a folder that is no app yet has the defaults.
+///
+/// # Errors
+/// There is a manifest and it is wrong.
+pub(crate) fn doctor(args: DoctorArgs) -> Result<DoctorSettings, ManifestError> {
+    let host = match Manifest::read(&args.app) {
+        Ok(manifest) => manifest.host,
+        Err(ManifestError::Missing { .. }) => HostTable::default(),
+        Err(error) => return Err(error),
+    };
+    Ok(DoctorSettings {
+        data: data(args.data, &args.app, host.data),
+        listen: listen(args.listen, host.listen),
+        app: args.app,
+        json: args.json,
+    })
 }
 
 fn millis(ms: NonZeroU64) -> Duration {

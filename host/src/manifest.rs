@@ -125,7 +125,7 @@ pub(crate) struct LimitTable {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ManifestError {
     #[error(
-        "{folder} is not a function app: it has no {FILE_NAME}; name the folder of one: durance start FOLDER"
+        "{folder} is not a function app: it has no {FILE_NAME}; name the folder of one, or make one: durance new FOLDER"
     )]
     Missing { folder: String },
     #[error("cannot read {path}: {source}")]
@@ -135,7 +135,7 @@ pub(crate) enum ManifestError {
     #[error("{path}: components: '{pattern}' is not a glob: {source}")]
     Glob { path: String, pattern: String, source: glob::PatternError },
     #[error(
-        "{path}: components: nothing matches '{pattern}'; build the functions first (cargo build --release in their folder)"
+        "{path}: components: nothing matches '{pattern}'; build the functions first (durance build, in their folder)"
     )]
     NoComponent { path: String, pattern: String },
 }

@@ -81,9 +81,11 @@ impl Launch {
     }
 
     fn command_line(&self) -> Vec<OsString> {
-        let fixed: [&OsStr; 6] = [
+        let fixed: [&OsStr; 7] = [
             "start".as_ref(),
             self.app.path().as_ref(),
+            // They were built before the tests.
+            "--no-build".as_ref(),
             "--listen".as_ref(),
             "127.0.0.1:0".as_ref(),
             "--data".as_ref(),

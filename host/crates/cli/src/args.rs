@@ -8,7 +8,13 @@ use std::{fmt, fs, io, str::FromStr};
 #[derive(Debug, Clone, Args)]
 pub struct HostArgs {
     /// The host
-    #[arg(long, global = true, value_name = "URL", env = "DURANCE_TO", default_value = "http://127.0.0.1:7071")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "DURANCE_TO",
+        default_value = "http://127.0.0.1:7071"
+    )]
     pub to: String,
 
     /// The admin key; a host on loopback asks for none by default

@@ -134,7 +134,8 @@ impl HostClient {
     /// The URL or the key cannot be one.
     pub fn new(url: &str, key: Option<&Secret>) -> Result<Self, CommandError> {
         let wrong = || {
-            let why = "it must be a scheme and a host, like http://127.0.0.1:7071 or https://functions.example";
+            let why =
+                "it must be a scheme and a host, like http://127.0.0.1:7071 or https://functions.example";
             CommandError::Usage(format!("--to '{url}': {why}"))
         };
         let uri = url.parse::<Uri>().map_err(|_| wrong())?;
@@ -165,9 +166,8 @@ impl HostClient {
     /// There is none.
     pub fn send(&self, request: Request) -> Result<Answer, CommandError> {
         let unreachable = |error: ureq::Error| self.unreachable(&error);
-        let mut builder = http::Request::builder()
-            .method(request.method)
-            .uri(if request.target.starts_with('/') {
+        let mut builder =
+            http::Request::builder().method(request.method).uri(if request.target.starts_with('/') {
                 [&self.url, request.target.as_str()].concat()
             } else {
                 request.target

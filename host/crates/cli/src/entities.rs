@@ -153,7 +153,8 @@ impl Entities {
 
     fn delete(&self, entity: &EntityArgs) -> Result<(), CommandError> {
         let answer = self.client.call(entity.request(Method::DELETE))?;
-        self.output.done(&answer.body, &format!("Entity @{}@{} is told to 'delete'.", entity.name, entity.key))
+        self.output
+            .done(&answer.body, &format!("Entity @{}@{} is told to 'delete'.", entity.name, entity.key))
     }
 }
 

@@ -51,9 +51,9 @@ pub enum CommandError {
         /// What is odd.
         why: String,
     },
-    /// What was named does not exist.
+    /// Something is in the way.
     #[error("{0}")]
-    NotFound(String),
+    Exists(String),
     /// A step on this machine failed.
     #[error("{0}")]
     Failed(String),
@@ -69,7 +69,7 @@ impl CommandError {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Unreachable { .. } => Exit::Unreachable,
-            Self::NotFound(_) => Exit::NotFound,
+            Self::Exists(_) => Exit::Conflict,
             Self::NotAHost { .. } | Self::Failed(_) | Self::Output(_) => Exit::Failed,
             Self::Refused(problem) => match problem.status {
                 401 | 403 => Exit::Forbidden,
@@ -90,7 +90,8 @@ impl Exit {
     pub fn report(done: Result<Self, CommandError>) -> ExitCode {
         let exit = done.unwrap_or_else(|error| {
             // Whoever read the output has seen enough.
-            let is_closed = matches!(&error, CommandError::Output(e) if e.kind() == io::ErrorKind::BrokenPipe);
+            let is_closed =
+                matches!(&error, CommandError::Output(e) if e.kind() == io::ErrorKind::BrokenPipe);
             if !is_closed {
                 eprintln!("durance: {error}");
             }

@@ -106,7 +106,12 @@ impl Functions {
         let rows = functions.iter().map(|function| {
             let binding = function.binding();
             let auth = binding.and_then(|binding| binding.auth_level.clone());
-            [function.name.clone(), function.trigger().to_owned(), function.detail(), auth.unwrap_or_default()]
+            [
+                function.name.clone(),
+                function.trigger().to_owned(),
+                function.detail(),
+                auth.unwrap_or_default(),
+            ]
         });
         self.output.either(&answer.body, || table(["FUNCTION", "TRIGGER", "WHERE OR WHEN", "KEY"], rows))?;
         Ok(Exit::Done)
@@ -201,7 +206,11 @@ impl Function {
     /// Where it is called, or when.
     fn detail(&self) -> String {
         let Some(binding) = self.binding() else { return String::new() };
-        let methods = if binding.methods.is_empty() { "ALL".to_owned() } else { binding.methods.join(",").to_uppercase() };
+        let methods = if binding.methods.is_empty() {
+            "ALL".to_owned()
+        } else {
+            binding.methods.join(",").to_uppercase()
+        };
         let url = self.invoke_url_template.as_ref().map(|url| format!("[{methods}] {url}"));
         let zone = binding.time_zone.as_ref().map(|zone| format!(" {zone}")).unwrap_or_default();
         let schedule = binding.schedule.as_ref().map(|schedule| format!("[{schedule}]{zone}"));
@@ -248,7 +257,9 @@ fn fill(template: &str, values: &[(String, String)]) -> Result<String, CommandEr
     }
     filled.push_str(rest);
     if used < values.len() {
-        return Err(CommandError::Usage(format!("the route {path} does not have all of the given parameters")));
+        return Err(CommandError::Usage(format!(
+            "the route {path} does not have all of the given parameters"
+        )));
     }
     Ok(filled.trim_end_matches('/').to_owned())
 }

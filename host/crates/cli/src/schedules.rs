@@ -137,9 +137,10 @@ pub(crate) fn run(args: SchedulesArgs) -> Result<Exit, CommandError> {
         SchedulesCommand::Delete(ScheduleArgs { id }) => {
             schedules.told(on(Method::DELETE, &id, ""), &format!("Schedule '{id}' is deleted."))
         }
-        SchedulesCommand::Pause { schedule: ScheduleArgs { id }, reason } => {
-            schedules.told(on(Method::POST, &id, "/pause").optional("reason", reason), &format!("Schedule '{id}' holds."))
-        }
+        SchedulesCommand::Pause { schedule: ScheduleArgs { id }, reason } => schedules.told(
+            on(Method::POST, &id, "/pause").optional("reason", reason),
+            &format!("Schedule '{id}' holds."),
+        ),
         SchedulesCommand::Resume(ScheduleArgs { id }) => {
             schedules.told(on(Method::POST, &id, "/resume"), &format!("Schedule '{id}' goes on."))
         }
@@ -156,7 +157,8 @@ fn on(method: Method, id: &str, rest: &str) -> Request {
 
 impl Schedules {
     fn list(&self, top: usize) -> Result<(), CommandError> {
-        let request = Request::management(Method::GET, "/schedules").query("top", &top.clamp(1, 1_000).to_string());
+        let request =
+            Request::management(Method::GET, "/schedules").query("top", &top.clamp(1, 1_000).to_string());
         let found: Vec<Box<RawValue>> = self.client.list(&request, Some(top))?;
         if self.output.json {
             return self.output.line(&json_array(&found));
@@ -167,7 +169,15 @@ impl Schedules {
             let next = schedule.next_time.clone().unwrap_or_default();
             let counts = [schedule.run_count.to_string(), schedule.skipped_count.to_string()];
             let [runs, skipped] = counts;
-            rows.push([schedule.id.clone(), schedule.target(), schedule.timing(), schedule.status, next, runs, skipped]);
+            rows.push([
+                schedule.id.clone(),
+                schedule.target(),
+                schedule.timing(),
+                schedule.status,
+                next,
+                runs,
+                skipped,
+            ]);
         }
         self.output.line(&table(["SCHEDULE", "STARTS", "WHEN", "STATUS", "NEXT", "RUNS", "SKIPPED"], rows))
     }
@@ -243,7 +253,10 @@ impl Schedule {
         if self.runs.is_empty() {
             return details;
         }
-        let rows = self.runs.iter().map(|run| ["scheduledTime", "outcome", "instanceId"].map(|name| cell(run.get(name))));
+        let rows = self
+            .runs
+            .iter()
+            .map(|run| ["scheduledTime", "outcome", "instanceId"].map(|name| cell(run.get(name))));
         format!("{details}\n\n{}", table(["TICK", "OUTCOME", "INSTANCE"], rows))
     }
 }

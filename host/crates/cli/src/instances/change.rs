@@ -90,6 +90,7 @@ impl Instances {
         let request = request.optional("restartWithNewInstanceId", args.same_id.then_some("false"));
         let answer = self.client.call(request)?;
         let started: Started = self.client.read(&answer)?;
-        self.output.either(&answer.body, || format!("Instance '{}' is started again as '{}'.", args.id, started.id))
+        self.output
+            .either(&answer.body, || format!("Instance '{}' is started again as '{}'.", args.id, started.id))
     }
 }

@@ -96,7 +96,10 @@ impl Instances {
         for instance in &found {
             rows.push(row(&self.client.parse(instance.get())?));
         }
-        self.output.line(&table(["INSTANCE", "ORCHESTRATOR", "STATUS", "CREATED", "LAST UPDATED", "CUSTOM STATUS"], rows))
+        self.output.line(&table(
+            ["INSTANCE", "ORCHESTRATOR", "STATUS", "CREATED", "LAST UPDATED", "CUSTOM STATUS"],
+            rows,
+        ))
     }
 
     pub(super) fn counts(&self) -> Result<(), CommandError> {

@@ -57,7 +57,8 @@ impl Instances {
             let answer = self.client.call(request.optional("executionId", args.execution.as_ref()))?;
             return self.output.line(&answer.body);
         }
-        let request = on(Method::GET, &args.id, "").query("showHistory", "true").flag("showHistoryOutput", true);
+        let request =
+            on(Method::GET, &args.id, "").query("showHistory", "true").flag("showHistoryOutput", true);
         let answer = self.client.call(request.optional("executionId", args.execution.as_ref()))?;
         let events = self.client.parse::<WithHistory<'_>>(&answer.body)?.history_events.get();
         let shown: Vec<Value> = self.client.parse(events)?;

@@ -86,7 +86,9 @@ impl Instances {
             None => self.output.either(&answer.body, || {
                 format!("Instance '{}' of {} is accepted.", started.id, args.name)
             })?,
-            Some(seconds) => return self.wait(&started.id, Some(seconds).filter(|seconds| seconds.is_finite())),
+            Some(seconds) => {
+                return self.wait(&started.id, Some(seconds).filter(|seconds| seconds.is_finite()));
+            }
         }
         Ok(Exit::Done)
     }
