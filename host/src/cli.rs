@@ -2,7 +2,8 @@
 
 use crate::deploy::{AppsArgs, DeployArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
-use durance_cli::EXIT_STATUS_HELP;
+use clap_complete::Shell;
+use durance_cli::{EXIT_STATUS_HELP, RemoteCommand, build::BuildArgs, new::NewArgs};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A serverless function host for WebAssembly components with durable orchestrations.
@@ -15,8 +16,14 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve a function app.
+    /// Make a new function app.
+    New(NewArgs),
+    /// Build the functions of an app.
+    Build(BuildArgs),
+    /// Serve a function app; one with a Cargo.toml is built first, if its components are missing or out of date.
     Start(StartArgs),
+    #[command(flatten)]
+    Remote(RemoteCommand),
     /// Replay a recorded history on a component, without side effects, and show the first difference.
     ///
     /// Exit status: 0 the component does again what it did then, 1 it diverges, 2 the input cannot be used.
@@ -32,6 +39,15 @@ pub(crate) enum Command {
     /// Look after the data of a function app.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Check whether this machine can run a host, and say what to change.
+    ///
+    /// Exit status: 0 it can, 1 it cannot.
+    Doctor(DoctorArgs),
+    /// Print the completions for a shell, to be put where it looks for them.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
 }
 
 /// Options of `durance start`. Each also comes from the environment, and most from the table `[host]` of `durance.toml`;
@@ -59,6 +75,19 @@ pub(crate) struct StartArgs {
     #[arg(long, env = "DURANCE_REQUIRE_KEYS", value_parser = BoolishValueParser::new())]
     pub(crate) require_keys: bool,
 
+    /// Take the components as they are.
+    #[arg(long, env = "DURANCE_NO_BUILD", value_parser = BoolishValueParser::new())]
+    pub(crate) no_build: bool,
+
+    /// Exchange the app while it runs when something in its folder changes: what is out of date is built first
+    /// [default: on a terminal]
+    #[arg(long, env = "DURANCE_WATCH", overrides_with = "no_watch", value_parser = BoolishValueParser::new())]
+    pub(crate) watch: bool,
+
+    /// Serve the app as it is when the host starts [default: without a terminal]
+    #[arg(long, overrides_with = "watch")]
+    pub(crate) no_watch: bool,
+
     /// How log lines on standard error look [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", env = "DURANCE_LOG_FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
@@ -67,6 +96,26 @@ pub(crate) struct StartArgs {
     /// [default: info]
     #[arg(long, value_name = "FILTER", env = "DURANCE_LOG")]
     pub(crate) log: Option<String>,
+}
+
+/// Options of `durance doctor`: those of `durance start` that it looks at.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The function app, if there is one.
+    #[arg(value_name = "APP FOLDER", default_value = ".", env = "DURANCE_APP")]
+    pub(crate) app: PathBuf,
+
+    /// Where the host is to listen [default: 127.0.0.1:7071]
+    #[arg(long, value_name = "ADDR:PORT", env = "DURANCE_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Where its data is to be [default: .durance in the app folder]
+    #[arg(long, value_name = "FOLDER", env = "DURANCE_DATA")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Options of `durance replay`.

@@ -6,6 +6,7 @@ use crate::{
     deploy::{AppPackage, Catalog, DeployError, DeploymentState, Deployments, HostSide, Prepared, prepare},
     manifest::{FILE_NAME, Manifest},
     shutdown::{Interrupts, failure},
+    watch::Watch,
 };
 use durance_ingress::{
     AppSwitch, BindError, Gateway, GatewayParts, GatewaySettings, KeyError, KeyRequirement, KeyRing,
@@ -73,6 +74,8 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
         Server::bind(config.listen, ServerSettings { drain_timeout: config.drain, ..Default::default() })?;
     let address = server.local_addr();
 
+    // Before the app is loaded: what changes in between is seen.
+    let watch = begin_to_watch(&config);
     let store = EmbeddedStore::open(&config.data, StoreOptions::default())?;
     let store: Arc<dyn TaskHubStore> = Arc::new(store);
     let first = FirstApp::load(&config, address).await?;
@@ -121,6 +124,9 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     }
     .print();
     tokio::spawn(Arc::clone(&deployments).keep_collecting());
+    if let Some(watch) = watch {
+        tokio::spawn(watch.run(deployments));
+    }
 
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(gateway, async {
@@ -145,6 +151,18 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     Ok(())
 }
 
+/// Without it the app is served as it is.
+fn begin_to_watch(config: &Config) -> Option<Watch> {
+    let (Some(build), AppSource::Folder { path, .. }) = (config.watch, &config.app) else { return None };
+    match Watch::begin(path, build) {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            tracing::warn!(%error, "changes of the app are not seen: it is served as it is");
+            None
+        }
+    }
+}
+
 fn gateway_settings(config: &Config, app: &AppSettings) -> GatewaySettings {
     let key_requirement =
         if config.require_keys { KeyRequirement::Always } else { KeyRequirement::UnlessLoopback };
@@ -166,7 +184,7 @@ impl FirstApp {
     async fn load(config: &Config, address: SocketAddr) -> Result<Self, HostError> {
         let catalog = Catalog::open(&config.data).map_err(DeployError::from)?;
         let package = match &config.app {
-            AppSource::Folder(package) => package.clone(),
+            AppSource::Folder { package, .. } => package.clone(),
             AppSource::Deployed { name } => match catalog.active().and_then(|active| catalog.find(active)) {
                 Some(kept) => kept.package(),
                 None => AppPackage::empty(name.as_deref().ok_or(HostError::NothingDeployed)?),

@@ -1,16 +1,19 @@
 //! Every setting, from the command line, the environment and `durance.toml`, in that order of strength.
 
 use crate::{
-    cli::{LogFormat, StartArgs},
+    cli::{DoctorArgs, LogFormat, StartArgs},
     deploy::AppPackage,
     manifest::{FILE_NAME, HostTable, LimitTable, Manifest, ManifestError},
+    watch::Build,
 };
+use durance_cli::doctor::DoctorSettings;
 use durance_durable::RetentionPolicy;
 use durance_ingress::GatewaySettings;
 use durance_taskhub::{ActivityLimits, TaskHubSettings};
 use durance_wasm::WasmSettings;
 use std::{
     collections::HashMap,
+    io::IsTerminal as _,
     net::{Ipv4Addr, SocketAddr},
     num::{NonZero, NonZeroU64},
     path::{Path, PathBuf},
@@ -39,13 +42,20 @@ pub(crate) struct Config {
     pub(crate) link_lifetime: Duration,
     /// How long a stop waits.
     pub(crate) drain: Duration,
+    /// Whether sources are compiled when they have changed, if the app's folder is watched at all.
+    pub(crate) watch: Option<Build>,
 }
 
 /// Where the app comes from that is served first.
 #[derive(Debug)]
 pub(crate) enum AppSource {
-    /// A folder, as it is now.
-    Folder(AppPackage),
+    /// A folder.
+    Folder {
+        /// Where it is.
+        path: PathBuf,
+        /// What is in it now.
+        package: AppPackage,
+    },
     /// What was deployed to the data folder last.
     Deployed {
         /// The app's name, if nothing was deployed yet.
@@ -63,34 +73,28 @@ pub(crate) enum ConfigError {
 impl Config {
     /// Reads the app's manifest, if a folder is to be served, and puts the arguments on top.
     pub(crate) fn read(args: StartArgs) -> Result<Self, ConfigError> {
-        let here = PathBuf::from(".");
-        let is_app_here = args.name.is_none() && here.join(FILE_NAME).exists();
-        let folder = match (args.app, &args.data) {
-            (Some(folder), _) => folder,
-            (None, Some(data)) if !is_app_here => {
-                let data = data.clone();
-                let app = AppSource::Deployed { name: args.name.clone() };
-                return Ok(Self::with(StartArgs { app: None, ..args }, app, HostTable::default(), data));
-            }
-            (None, _) => here,
+        let Some(folder) = app_folder(&args) else {
+            let app = AppSource::Deployed { name: args.name.clone() };
+            return Ok(Self::with(args, app, HostTable::default(), Path::new(".")));
         };
         let package = AppPackage::read(&folder)?;
         let host = Manifest::parse(&package.manifest, &folder.join(FILE_NAME))?.host;
-        let in_app = folder.join(host.data.as_deref().unwrap_or(Path::new(".durance")));
-        let data = args.data.clone().unwrap_or(in_app);
-        Ok(Self::with(StartArgs { app: None, ..args }, AppSource::Folder(package), host, data))
+        let app = AppSource::Folder { path: folder.clone(), package };
+        Ok(Self::with(args, app, host, &folder))
     }
 
-    fn with(args: StartArgs, app: AppSource, host: HostTable, data: PathBuf) -> Self {
+    fn with(args: StartArgs, app: AppSource, host: HostTable, folder: &Path) -> Self {
         Self {
             app,
-            listen: args.listen.or(host.listen).unwrap_or(LISTEN_DEFAULT),
-            data,
+            listen: listen(args.listen, host.listen),
+            data: data(args.data, folder, host.data),
             require_keys: args.require_keys || host.require_keys.unwrap_or(false),
             log_format: args.log_format.or(host.log_format).unwrap_or(LogFormat::Text),
             log: args.log.or(host.log).unwrap_or_else(|| "info".to_owned()),
             link_lifetime: Duration::from_secs(host.link_lifetime_seconds.unwrap_or(7 * 24 * 3600)),
             drain: Duration::from_secs(host.drain_seconds.unwrap_or(10)),
+            watch: (args.watch || (!args.no_watch && std::io::stdout().is_terminal()))
+                .then_some(if args.no_build { Build::Never } else { Build::IfStale }),
         }
     }
 }
@@ -146,6 +150,42 @@ impl AppSettings {
         gateway.requests_in_flight_max = limits.concurrent_requests.map_or(4_096, NonZero::get);
         Self { gateway, task_hub, wasm }
     }
+}
+
+/// The folder of the app that is to be served; none: what is deployed to the data folder.
+pub(crate) fn app_folder(args: &StartArgs) -> Option<PathBuf> {
+    let here = PathBuf::from(".");
+    let is_app_here = args.name.is_none() && here.join(FILE_NAME).exists();
+    let default = (is_app_here || args.data.is_none()).then_some(here);
+    args.app.clone().or(default)
+}
+
+/// Where to listen.
+fn listen(argument: Option<SocketAddr>, manifest: Option<SocketAddr>) -> SocketAddr {
+    argument.or(manifest).unwrap_or(LISTEN_DEFAULT)
+}
+
+/// Where everything is kept.
+fn data(argument: Option<PathBuf>, app: &Path, manifest: Option<PathBuf>) -> PathBuf {
+    argument.unwrap_or_else(|| app.join(manifest.unwrap_or_else(|| PathBuf::from(".durance"))))
+}
+
+/// What `durance doctor` looks at; a folder that is no app yet has the defaults.
+///
+/// # Errors
+/// There is a manifest and it is wrong.
+pub(crate) fn doctor(args: DoctorArgs) -> Result<DoctorSettings, ManifestError> {
+    let host = match Manifest::read(&args.app) {
+        Ok(manifest) => manifest.host,
+        Err(ManifestError::Missing { .. }) => HostTable::default(),
+        Err(error) => return Err(error),
+    };
+    Ok(DoctorSettings {
+        data: data(args.data, &args.app, host.data),
+        listen: listen(args.listen, host.listen),
+        app: args.app,
+        json: args.json,
+    })
 }
 
 fn millis(ms: NonZeroU64) -> Duration {

@@ -125,7 +125,7 @@ pub(crate) struct LimitTable {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ManifestError {
     #[error(
-        "{folder} is not a function app: it has no {FILE_NAME}; name the folder of one: durance start FOLDER"
+        "{folder} is not a function app: it has no {FILE_NAME}; name the folder of one, or make one: durance new FOLDER"
     )]
     Missing { folder: String },
     #[error("cannot read {path}: {source}")]
@@ -135,7 +135,7 @@ pub(crate) enum ManifestError {
     #[error("{path}: components: '{pattern}' is not a glob: {source}")]
     Glob { path: String, pattern: String, source: glob::PatternError },
     #[error(
-        "{path}: components: nothing matches '{pattern}'; build the functions first (cargo build --release in their folder)"
+        "{path}: components: nothing matches '{pattern}'; build the functions first (durance build, in their folder)"
     )]
     NoComponent { path: String, pattern: String },
 }
@@ -151,6 +151,11 @@ impl Manifest {
             }
             Err(source) => Err(ManifestError::Unreadable { path: file.display().to_string(), source }),
         }
+    }
+
+    /// Reads the manifest of the app in `folder`.
+    pub(crate) fn read(folder: &Path) -> Result<Self, ManifestError> {
+        Self::parse(&Self::read_text(folder)?, &folder.join(FILE_NAME))
     }
 
     /// What a manifest says; `path` is where it is from, for errors.
@@ -183,14 +188,10 @@ impl Manifest {
 mod tests {
     use super::*;
 
-    fn read(folder: &Path) -> Result<Manifest, ManifestError> {
-        Manifest::parse(&Manifest::read_text(folder)?, &folder.join(FILE_NAME))
-    }
-
     fn error_of(text: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE_NAME), text).unwrap();
-        let read = read(folder.path());
+        let read = Manifest::read(folder.path());
         let error = read.and_then(|manifest| manifest.component_files(folder.path()).map(drop));
         error.expect_err(text).to_string()
     }
@@ -224,7 +225,7 @@ mod tests {
     #[test]
     fn a_folder_without_the_file_is_no_app() {
         let folder = tempfile::tempdir().unwrap();
-        let error = read(folder.path()).expect_err("no file").to_string();
+        let error = Manifest::read(folder.path()).expect_err("no file").to_string();
         assert!(error.contains("is not a function app"), "{error}");
     }
 

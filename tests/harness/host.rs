@@ -93,8 +93,14 @@ impl Launch {
 
     fn command_line(&self) -> Vec<OsString> {
         let app = self.app.as_ref().map(|app| app.path().as_os_str().to_owned());
-        let fixed: [&OsStr; 4] =
-            ["--listen".as_ref(), "127.0.0.1:0".as_ref(), "--data".as_ref(), self.data.path().as_ref()];
+        let fixed: [&OsStr; 5] = [
+            // They were built before the tests.
+            "--no-build".as_ref(),
+            "--listen".as_ref(),
+            "127.0.0.1:0".as_ref(),
+            "--data".as_ref(),
+            self.data.path().as_ref(),
+        ];
         let fixed = fixed.into_iter().map(OsStr::to_owned);
         ["start".into()].into_iter().chain(app).chain(fixed).chain(self.arguments.iter().cloned()).collect()
     }

@@ -123,7 +123,7 @@ impl Request {
 
 /// A text as one segment of a path.
 #[must_use]
-pub(crate) fn segment(text: &str) -> String {
+pub fn segment(text: &str) -> String {
     utf8_percent_encode(text, SEGMENT).to_string()
 }
 

@@ -54,6 +54,9 @@ pub enum CommandError {
     /// What was named does not exist.
     #[error("{0}")]
     NotFound(String),
+    /// Something is in the way.
+    #[error("{0}")]
+    Exists(String),
     /// A step on this machine failed.
     #[error("{0}")]
     Failed(String),
@@ -70,6 +73,7 @@ impl CommandError {
             Self::Usage(_) => Exit::Usage,
             Self::Unreachable { .. } => Exit::Unreachable,
             Self::NotFound(_) => Exit::NotFound,
+            Self::Exists(_) => Exit::Conflict,
             Self::NotAHost { .. } | Self::Failed(_) | Self::Output(_) => Exit::Failed,
             Self::Refused(problem) => match problem.status {
                 401 | 403 => Exit::Forbidden,

@@ -7,16 +7,19 @@
 #![forbid(unsafe_code)]
 
 mod args;
+pub mod build;
 mod client;
+pub mod doctor;
 mod entities;
 mod error;
 mod functions;
 mod instances;
+pub mod new;
 mod output;
 mod schedules;
 
 pub use args::{HostArgs, Secret};
-pub use client::{Answer, HostClient, Request};
+pub use client::{Answer, HostClient, Request, segment};
 pub use error::{CommandError, Exit};
 pub use output::Output;
 
