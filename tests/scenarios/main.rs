@@ -28,3 +28,4 @@ mod samples;
 mod sandbox;
 mod schedules;
 mod singleton;
+mod watching;
