@@ -19,7 +19,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::Mutex;
 
@@ -67,7 +67,7 @@ impl HostError {
 
 /// Serves the app until somebody ends the host or the store fails.
 pub(crate) async fn run(config: Config) -> Result<(), HostError> {
-    let mut interrupts = Interrupts::listen().map_err(HostError::Signals)?;
+    let interrupts = Interrupts::listen().map_err(HostError::Signals)?;
     std::fs::create_dir_all(&config.data)
         .map_err(|source| HostError::DataFolder { path: config.data.clone(), source })?;
     let server =
@@ -88,7 +88,6 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     let executor = Arc::<ActiveApp>::clone(&first.active) as Arc<dyn FunctionExecutor>;
     let mut hub = TaskHub::open(store, executor, Arc::clone(&clock), &first.task_hub_settings())?;
     first.runtime.set_client(hub.client());
-    let failed = hub.failed();
     let switch = AppSwitch::new(first.served);
     let deployments = Arc::new(Deployments {
         host: first.host,
@@ -127,7 +126,17 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     if let Some(watch) = watch {
         tokio::spawn(watch.run(deployments));
     }
+    serve(server, gateway, hub, config.drain, interrupts).await
+}
 
+async fn serve(
+    server: Server,
+    gateway: Gateway,
+    hub: TaskHub,
+    drain: Duration,
+    mut interrupts: Interrupts,
+) -> Result<(), HostError> {
+    let failed = hub.failed();
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(gateway, async {
         // An error means that the sender is gone, and with it everything else.
@@ -144,7 +153,7 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
         () = async {
             // The server's task ends by itself; a panic there has been logged.
             let _served = serving.await;
-            hub.close(config.drain.saturating_sub(begun.elapsed())).await;
+            hub.close(drain.saturating_sub(begun.elapsed())).await;
         } => {}
         () = interrupts.next() => tracing::warn!("stopped at once; what was under way goes on after the next start"),
     }
@@ -154,7 +163,7 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
 /// Without it the app is served as it is.
 fn begin_to_watch(config: &Config) -> Option<Watch> {
     let (Some(build), AppSource::Folder { path, .. }) = (config.watch, &config.app) else { return None };
-    match Watch::begin(path, build) {
+    match Watch::begin(path, &config.data, build) {
         Ok(watch) => Some(watch),
         Err(error) => {
             tracing::warn!(%error, "changes of the app are not seen: it is served as it is");

@@ -32,6 +32,8 @@ pub(crate) enum Build {
 #[derive(Debug)]
 pub(crate) struct Watch {
     folder: PathBuf,
+    /// The data folder, by its true name.
+    data: PathBuf,
     build: Build,
     changed: Arc<Notify>,
     watcher: RecommendedWatcher,
@@ -39,11 +41,12 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Begins to watch. What changes from now on is seen.
+    /// Begins to watch the folder, but not the data folder, if that is in it. What changes from now on is seen, and what has
+    /// changed since the app was read.
     ///
     /// # Errors
     /// The system has no more watches.
-    pub(crate) fn begin(folder: &Path, build: Build) -> notify::Result<Self> {
+    pub(crate) fn begin(folder: &Path, data: &Path, build: Build) -> notify::Result<Self> {
         let changed = Arc::new(Notify::new());
         let notify = Arc::clone(&changed);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -53,7 +56,10 @@ impl Watch {
             }
             notify.notify_one();
         })?;
-        let mut watch = Self { folder: folder.to_owned(), build, changed, watcher, watched: HashSet::new() };
+        changed.notify_one();
+        let data = fs::canonicalize(data).unwrap_or_else(|_| data.to_owned());
+        let mut watch =
+            Self { folder: folder.to_owned(), data, build, changed, watcher, watched: HashSet::new() };
         watch.follow();
         Ok(watch)
     }
@@ -78,7 +84,7 @@ impl Watch {
     /// Watches the folders that there are now: those of sources and those of components.
     fn follow(&mut self) {
         let mut folders = HashSet::new();
-        source_folders(&self.folder, &mut folders);
+        source_folders(&self.folder, &self.data, &mut folders);
         let components = Manifest::read(&self.folder).and_then(|app| app.component_files(&self.folder));
         folders.extend(
             components.unwrap_or_default().iter().filter_map(|file| file.parent()).map(Path::to_owned),
@@ -96,15 +102,18 @@ impl Watch {
     }
 }
 
-/// The folder and those below it, but for what tools make: `target`, `node_modules`, and those that begin with a dot.
-fn source_folders(folder: &Path, found: &mut HashSet<PathBuf>) {
+/// The folder and those below it, but for the data folder and what tools make: `target`, `node_modules`, and those that begin with a dot.
+fn source_folders(folder: &Path, data: &Path, found: &mut HashSet<PathBuf>) {
+    if fs::canonicalize(folder).is_ok_and(|folder| folder == data) {
+        return;
+    }
     found.insert(folder.to_owned());
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         let is_made = name == "target" || name == "node_modules" || name.starts_with('.');
         if !is_made && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            source_folders(&entry.path(), found);
+            source_folders(&entry.path(), data, found);
         }
     }
 }
@@ -132,11 +141,13 @@ mod tests {
     #[test]
     fn what_tools_make_is_no_source() {
         let root = tempfile::tempdir().unwrap();
-        for folder in ["src/deep", "target/release", ".durance/modules", "node_modules/a", "b"] {
+        for folder in
+            ["src/deep", "target/release", ".durance/modules", "node_modules/a", "b", "data/modules"]
+        {
             fs::create_dir_all(root.path().join(folder)).unwrap();
         }
         let mut found = HashSet::new();
-        source_folders(root.path(), &mut found);
+        source_folders(root.path(), &fs::canonicalize(root.path().join("data")).unwrap(), &mut found);
         let expected = ["", "src", "src/deep", "b"].map(|folder| root.path().join(folder));
         assert_eq!(found, HashSet::from(expected.map(|path| path.components().collect())));
     }
