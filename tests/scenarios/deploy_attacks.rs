@@ -92,7 +92,7 @@ async fn versions_need_the_admin_key() {
     let function = host.client().with_header("x-functions-key", &key("function:"));
     for path in [APPS, &format!("{APPS}/rollback"), &format!("{APPS}/gc")] {
         for client in [&host.client(), &function] {
-            client.post(path, "").await.expect_problem(401);
+            let _refused = client.post(path, "").await.expect_problem(401);
         }
     }
     let admin = host.client().with_header("x-functions-key", &key("admin:"));

@@ -38,7 +38,7 @@ async fn app_is_exchanged_when_its_folder_changes() {
     let app = app.put("versioned.wasm", &component("pinned_v2"));
     becomes(&client, "v2").await;
     let app = app.write("versioned.wasm", b"not a component");
-    host.says(&["the app is not exchanged", "versioned.wasm: it is not WebAssembly"]);
+    let _line = host.says(&["the app is not exchanged", "versioned.wasm: it is not WebAssembly"]);
     becomes(&client, "v2").await;
     let app = app.put("versioned.wasm", &component("pinned_v1"));
     becomes(&client, "v1").await;
@@ -46,7 +46,7 @@ async fn app_is_exchanged_when_its_folder_changes() {
     stop.store(true, Ordering::SeqCst);
     asking.await.expect("every request was answered");
     let broken = app.write("durance.toml", b"name = \"tests\"\ncomponents = [\"*.wasm\"]\nport = 1\n");
-    host.says(&["the app is not exchanged", "unknown field `port`"]);
+    let _line = host.says(&["the app is not exchanged", "unknown field `port`"]);
     let _app = broken
         .write("durance.toml", b"name = \"tests\"\ncomponents = [\"*.wasm\"]\n[host]\nroute_prefix = \"\"\n");
     eventually(

@@ -82,3 +82,22 @@ impl AppControl {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn earlier_calls_are_over_when_all_that_began_before_has_ended() {
+        let eras = Eras::default();
+        let (first, second) = (eras.present(), eras.present());
+        let earlier = eras.next();
+        let later = eras.present();
+        drop(first);
+        assert!(!earlier.are_over());
+        drop(second);
+        assert!(earlier.are_over());
+        assert!(!eras.next().are_over());
+        drop(later);
+    }
+}

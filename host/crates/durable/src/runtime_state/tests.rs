@@ -353,12 +353,12 @@ fn continue_as_new_carries_unprocessed_events_in_the_order_in_which_they_came() 
     state.continue_as_new(ContinueAsNew {
         input: input.clone(),
         preserve_unprocessed_events: true,
-        keep_version: false,
+        keep_version: true,
     });
     let commit = returns(&mut state, "null");
     assert_eq!(commit.status, RuntimeStatus::ContinuedAsNew);
     let next = commit.next.unwrap();
-    assert_eq!((next.execution, next.record.input), (NEXT, input));
+    assert_eq!((next.execution, next.keep_version, next.record.input), (NEXT, true, input));
     assert_eq!(next.record.carryover, [events[0].clone(), events[2].clone(), events[3].clone()]);
 }
 
