@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Result;
 use crate::imports::orchestration_context as wit;
 use crate::lock::Locking;
-use crate::options::{ActivityOptions, FireAt, HttpOptions, SubOrchestrationOptions, UnprocessedEvents};
+use crate::options::{ActivityOptions, ContinueAsNewOptions, FireAt, HttpOptions, SubOrchestrationOptions};
 use crate::request::Request;
 use crate::response::Response;
 use crate::task::Task;
@@ -259,25 +259,21 @@ impl OrchestrationContext {
     }
 
     /// Starts this orchestration again with another input and an empty history, when the orchestrator returns; what it
-    /// returns is then dropped. Events that no one waited for are kept.
+    /// returns is then dropped. Events that no one waited for are kept, and the version of the app that is active then goes on.
     ///
     /// # Errors
     /// When the input cannot be written as JSON.
     pub fn continue_as_new(&self, input: impl Serialize) -> Result<()> {
-        self.continue_as_new_with(input, UnprocessedEvents::default())
+        self.continue_as_new_with(input, ContinueAsNewOptions::default())
     }
 
-    /// The same as [`Self::continue_as_new`], and says what becomes of events that no one waited for.
+    /// The same as [`Self::continue_as_new`], with options: what becomes of events that no one waited for, and which version
+    /// of the app goes on.
     ///
     /// # Errors
     /// When the input cannot be written as JSON.
-    pub fn continue_as_new_with(
-        &self,
-        input: impl Serialize,
-        unprocessed_events: UnprocessedEvents,
-    ) -> Result<()> {
-        let is_preserved = unprocessed_events == UnprocessedEvents::Preserve;
-        wit::continue_as_new(&to_json(&input)?, is_preserved);
+    pub fn continue_as_new_with(&self, input: impl Serialize, options: ContinueAsNewOptions) -> Result<()> {
+        wit::continue_as_new(&to_json(&input)?, options.into());
         Ok(())
     }
 

@@ -64,7 +64,8 @@ pub use error::{Error, Result};
 pub use futures_util::future::{Either, join_all, select, try_join_all};
 pub use lock::{EntityLock, Locking};
 pub use options::{
-    ActivityOptions, FireAt, HttpOptions, RetryPolicy, SubOrchestrationOptions, UnprocessedEvents,
+    ActivityOptions, ContinueAsNewOptions, FireAt, HttpOptions, RetryPolicy, SubOrchestrationOptions,
+    UnprocessedEvents,
 };
 pub use problem::Problem;
 pub use request::Request;
@@ -79,10 +80,10 @@ pub type RawJson = Box<serde_json::value::RawValue>;
 /// What almost every function uses.
 pub mod prelude {
     pub use crate::{
-        ActivityContext, ActivityOptions, Either, EntityContext, EntityId, Error, HttpOptions, IfExists,
-        OrchestrationClient, OrchestrationContext, Problem, RawJson, Request, Response, Result, RetryPolicy,
-        StartOptions, StartOutcome, SubOrchestrationOptions, TimerInfo, Value, activity, entity,
-        http_trigger, join_all, json, orchestrator, select, timer_trigger, try_join_all,
+        ActivityContext, ActivityOptions, ContinueAsNewOptions, Either, EntityContext, EntityId, Error,
+        HttpOptions, IfExists, OrchestrationClient, OrchestrationContext, Problem, RawJson, Request,
+        Response, Result, RetryPolicy, StartOptions, StartOutcome, SubOrchestrationOptions, TimerInfo, Value,
+        activity, entity, http_trigger, join_all, json, orchestrator, select, timer_trigger, try_join_all,
     };
     pub use std::time::Duration;
 }

@@ -261,6 +261,41 @@ pub enum UnprocessedEvents {
     Discard,
 }
 
+/// How an orchestration continues as new.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContinueAsNewOptions {
+    /// What becomes of events that no one waited for. Default: the next execution finds them.
+    pub unprocessed_events: UnprocessedEvents,
+    /// Whether the next execution runs on the very component that this one runs on. Default: on that of the version of the
+    /// app that is active then.
+    pub keep_version: bool,
+}
+
+impl ContinueAsNewOptions {
+    /// Drops events that no one waited for.
+    #[must_use]
+    pub fn discard_unprocessed_events(mut self) -> Self {
+        self.unprocessed_events = UnprocessedEvents::Discard;
+        self
+    }
+
+    /// Stays on the component that this execution runs on, whatever was deployed since.
+    #[must_use]
+    pub fn keep_version(mut self) -> Self {
+        self.keep_version = true;
+        self
+    }
+}
+
+impl From<ContinueAsNewOptions> for wit::ContinueAsNewOptions {
+    fn from(options: ContinueAsNewOptions) -> Self {
+        Self {
+            preserve_unprocessed_events: options.unprocessed_events == UnprocessedEvents::Preserve,
+            keep_version: options.keep_version,
+        }
+    }
+}
+
 impl From<ActivityOptions> for wit::ActivityOptions {
     fn from(options: ActivityOptions) -> Self {
         Self {

@@ -1,14 +1,16 @@
 //! What a person sees when the host has started.
 
-use crate::config::Config;
 use durance_ingress::NewKeys;
 use durance_wasm::{AppFunction, FunctionKind, FunctionManifest};
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, path::Path};
 
 /// The host's address, version, functions and data folder.
 #[derive(Debug)]
 pub(crate) struct Banner<'a> {
-    pub(crate) config: &'a Config,
+    /// The app's name.
+    pub(crate) name: &'a str,
+    pub(crate) data: &'a Path,
+    pub(crate) route_prefix: &'a str,
     pub(crate) address: SocketAddr,
     pub(crate) functions: &'a [AppFunction],
     pub(crate) new_keys: Option<&'a NewKeys>,
@@ -26,8 +28,8 @@ impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Listening on http://{}", self.address)?;
         writeln!(f)?;
-        writeln!(f, "Durance {}, app '{}'", env!("CARGO_PKG_VERSION"), self.config.name)?;
-        writeln!(f, "Data: {}", self.config.data.display())?;
+        writeln!(f, "Durance {}, app '{}'", env!("CARGO_PKG_VERSION"), self.name)?;
+        writeln!(f, "Data: {}", self.data.display())?;
         if let Some(keys) = self.new_keys {
             writeln!(f)?;
             writeln!(f, "Keys, shown only now: only their hashes are kept.")?;
@@ -35,6 +37,9 @@ impl fmt::Display for Banner<'_> {
             writeln!(f, "  function: {}", keys.function)?;
         }
         writeln!(f)?;
+        if self.functions.is_empty() {
+            return writeln!(f, "No functions yet: deploy the app with `durance deploy`.");
+        }
         writeln!(f, "Functions:")?;
         for function in self.functions {
             let function = function.manifest();
@@ -64,7 +69,7 @@ impl Banner<'_> {
             [] => "ALL".to_owned(),
             methods => methods.join(",").to_uppercase(),
         };
-        let prefix = self.config.route_prefix.trim_matches('/');
+        let prefix = self.route_prefix.trim_matches('/');
         let route = function.route.as_deref().unwrap_or(&function.name);
         let path = if prefix.is_empty() { route.to_owned() } else { format!("{prefix}/{route}") };
         format!("[{methods}] http://{}/{path}", self.address)

@@ -1,6 +1,9 @@
 //! The command line, exactly as typed. What it means together with `durance.toml` is in [`crate::config`].
 
+use crate::deploy::{AppsArgs, DeployArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use clap_complete::Shell;
+use durance_cli::{EXIT_STATUS_HELP, RemoteCommand, build::BuildArgs, new::NewArgs};
 use std::{net::SocketAddr, path::PathBuf};
 
 /// A serverless function host for WebAssembly components with durable orchestrations.
@@ -13,24 +16,52 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve a function app.
+    /// Make a new function app.
+    New(NewArgs),
+    /// Build the functions of an app.
+    Build(BuildArgs),
+    /// Serve a function app; one with a Cargo.toml is built first, if its components are missing or out of date.
     Start(StartArgs),
+    #[command(flatten)]
+    Remote(RemoteCommand),
     /// Replay a recorded history on a component, without side effects, and show the first difference.
     ///
     /// Exit status: 0 the component does again what it did then, 1 it diverges, 2 the input cannot be used.
     Replay(ReplayArgs),
+    /// Deploy a function app to a host that runs, without stopping it.
+    ///
+    /// Exit status of --check: 0 all live instances can go on with the app, 1 some cannot.
+    #[command(after_help = EXIT_STATUS_HELP)]
+    Deploy(DeployArgs),
+    /// List, activate and delete the versions of the app that a host keeps.
+    #[command(after_help = EXIT_STATUS_HELP)]
+    Apps(AppsArgs),
     /// Look after the data of a function app.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Check whether this machine can run a host, and say what to change.
+    ///
+    /// Exit status: 0 it can, 1 it cannot.
+    Doctor(DoctorArgs),
+    /// Print the completions for a shell, to be put where it looks for them.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
 }
 
 /// Options of `durance start`. Each also comes from the environment, and most from the table `[host]` of `durance.toml`;
 /// the command line is stronger than the environment, and that is stronger than the file.
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
-    /// The function app: the folder that has durance.toml in it.
-    #[arg(value_name = "APP FOLDER", default_value = ".", env = "DURANCE_APP")]
-    pub(crate) app: PathBuf,
+    /// The function app: the folder that has durance.toml in it [default: the present folder, or if that is none and --data
+    /// is given, what was deployed to the data folder last]
+    #[arg(value_name = "APP FOLDER", env = "DURANCE_APP")]
+    pub(crate) app: Option<PathBuf>,
+
+    /// Without an app folder: the name of the app that will be deployed, if none was deployed yet.
+    #[arg(long, value_name = "APP", env = "DURANCE_NAME", conflicts_with = "app", requires = "data")]
+    pub(crate) name: Option<String>,
 
     /// Where to listen; port 0 picks a free one [default: 127.0.0.1:7071]
     #[arg(long, value_name = "ADDR:PORT", env = "DURANCE_LISTEN")]
@@ -44,6 +75,19 @@ pub(crate) struct StartArgs {
     #[arg(long, env = "DURANCE_REQUIRE_KEYS", value_parser = BoolishValueParser::new())]
     pub(crate) require_keys: bool,
 
+    /// Take the components as they are.
+    #[arg(long, env = "DURANCE_NO_BUILD", value_parser = BoolishValueParser::new())]
+    pub(crate) no_build: bool,
+
+    /// Exchange the app while it runs when something in its folder changes: what is out of date is built first
+    /// [default: on a terminal]
+    #[arg(long, env = "DURANCE_WATCH", overrides_with = "no_watch", value_parser = BoolishValueParser::new())]
+    pub(crate) watch: bool,
+
+    /// Serve the app as it is when the host starts [default: without a terminal]
+    #[arg(long, overrides_with = "watch")]
+    pub(crate) no_watch: bool,
+
     /// How log lines on standard error look [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", env = "DURANCE_LOG_FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
@@ -52,6 +96,26 @@ pub(crate) struct StartArgs {
     /// [default: info]
     #[arg(long, value_name = "FILTER", env = "DURANCE_LOG")]
     pub(crate) log: Option<String>,
+}
+
+/// Options of `durance doctor`: those of `durance start` that it looks at.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The function app, if there is one.
+    #[arg(value_name = "APP FOLDER", default_value = ".", env = "DURANCE_APP")]
+    pub(crate) app: PathBuf,
+
+    /// Where the host is to listen [default: 127.0.0.1:7071]
+    #[arg(long, value_name = "ADDR:PORT", env = "DURANCE_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Where its data is to be [default: .durance in the app folder]
+    #[arg(long, value_name = "FOLDER", env = "DURANCE_DATA")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Options of `durance replay`.

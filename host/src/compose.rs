@@ -2,18 +2,29 @@
 
 use crate::{
     banner::Banner,
-    config::Config,
+    config::{AppSettings, AppSource, Config},
+    deploy::{AppPackage, Catalog, DeployError, DeploymentState, Deployments, HostSide, Prepared, prepare},
+    manifest::{FILE_NAME, Manifest},
     shutdown::{Interrupts, failure},
+    watch::Watch,
 };
-use durance_durable::{ModuleHash, RuntimeStatus};
 use durance_ingress::{
-    BindError, Gateway, GatewayParts, GatewaySettings, KeyError, KeyRequirement, KeyRing, RouteError, Server,
-    ServerSettings, SignedLinks,
+    AppSwitch, BindError, Gateway, GatewayParts, GatewaySettings, KeyError, KeyRequirement, KeyRing,
+    ServedApp, Server, ServerSettings, SignedLinks,
 };
-use durance_store::{EmbeddedStore, ListQuery, StoreError, StoreOptions, TaskHubStore};
+use durance_store::{EmbeddedStore, StoreError, StoreOptions, TaskHubStore};
 use durance_taskhub::{Clock, FunctionExecutor, SystemClock, TaskHub, TaskHubSettings};
-use durance_wasm::{FunctionApp, LoadError};
-use std::{collections::HashSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
+use durance_wasm::{ActiveApp, FunctionRuntime};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::Mutex;
+
+/// Histories that are replayed at one time, before a deployment.
+const REPLAYS: usize = 1;
 
 /// Why the host does not serve, or serves no more.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +32,12 @@ pub(crate) enum HostError {
     #[error("cannot make the data folder {path}: {source}")]
     DataFolder { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
-    App(#[from] LoadError),
-    #[error(transparent)]
-    Route(#[from] RouteError),
+    App(#[from] DeployError),
+    #[error(
+        "nothing was deployed to this data folder yet: name the app that will be with --name, or the folder of one: \
+         durance start FOLDER"
+    )]
+    NothingDeployed,
     #[error(transparent)]
     Keys(#[from] KeyError),
     #[error(transparent)]
@@ -40,7 +54,11 @@ impl HostError {
     /// Whether whoever started the host has to change something before it can start.
     pub(crate) fn is_usage(&self) -> bool {
         match self {
-            Self::App(_) | Self::Route(_) | Self::Bind(_) | Self::DataFolder { .. } | Self::Keys(_) => true,
+            Self::App(_)
+            | Self::NothingDeployed
+            | Self::Bind(_)
+            | Self::DataFolder { .. }
+            | Self::Keys(_) => true,
             Self::Store(error) => !matches!(error, StoreError::Io { .. } | StoreError::Poisoned),
             Self::StoreFailed(_) | Self::Signals(_) => false,
         }
@@ -49,43 +67,76 @@ impl HostError {
 
 /// Serves the app until somebody ends the host or the store fails.
 pub(crate) async fn run(config: Config) -> Result<(), HostError> {
-    let mut interrupts = Interrupts::listen().map_err(HostError::Signals)?;
+    let interrupts = Interrupts::listen().map_err(HostError::Signals)?;
     std::fs::create_dir_all(&config.data)
         .map_err(|source| HostError::DataFolder { path: config.data.clone(), source })?;
     let server =
         Server::bind(config.listen, ServerSettings { drain_timeout: config.drain, ..Default::default() })?;
     let address = server.local_addr();
 
+    // Before the app is loaded: what changes in between is seen.
+    let watch = begin_to_watch(&config);
     let store = EmbeddedStore::open(&config.data, StoreOptions::default())?;
     let store: Arc<dyn TaskHubStore> = Arc::new(store);
+    let first = FirstApp::load(&config, address).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let app =
-        Arc::new(FunctionApp::load(&config.components, &config.data, wasm_settings(&config, address)).await?);
-    let executor = Arc::<FunctionApp>::clone(&app) as Arc<dyn FunctionExecutor>;
     let key_file = config.data.join("keys.json");
     let (keys, new_keys) = KeyRing::open(&key_file)?;
-    let links = Arc::new(SignedLinks::new(&keys, &config.name, config.link_lifetime, Arc::clone(&clock)));
-    app.set_links(Arc::<SignedLinks>::clone(&links));
+    let links = Arc::new(SignedLinks::new(&keys, &first.host.name, config.link_lifetime, Arc::clone(&clock)));
+    first.runtime.set_links(Arc::<SignedLinks>::clone(&links));
 
-    let mut hub = TaskHub::open(Arc::clone(&store), executor, clock, &task_hub_settings(&config, &app))?;
-    app.set_client(hub.client());
-    let failed = hub.failed();
+    let executor = Arc::<ActiveApp>::clone(&first.active) as Arc<dyn FunctionExecutor>;
+    let mut hub = TaskHub::open(store, executor, Arc::clone(&clock), &first.task_hub_settings())?;
+    first.runtime.set_client(hub.client());
+    let switch = AppSwitch::new(first.served);
+    let deployments = Arc::new(Deployments {
+        host: first.host,
+        runtime: first.runtime,
+        active: first.active,
+        switch: switch.clone(),
+        control: hub.app_control(),
+        clock,
+        state: Mutex::new(DeploymentState::new(first.catalog)),
+    });
     let parts = GatewayParts {
-        app: Arc::clone(&app),
+        app: switch,
+        apps: Arc::<Deployments>::clone(&deployments),
         client: hub.client(),
         keys: keys.clone(),
         links,
         listen: address.ip(),
     };
-    let gateway = Gateway::new(&gateway_settings(&config), parts)?;
+    let gateway = Gateway::new(&gateway_settings(&config, &first.settings), parts);
+    deployments.begin_with(first.package).await?;
     hub.recover()?;
     if new_keys.is_some() {
         // Only now: a start that failed before would have kept keys that nobody has seen.
         keys.save(&key_file)?;
     }
-    Banner { config: &config, address, functions: app.functions(), new_keys: new_keys.as_ref() }.print();
-    tokio::task::spawn_blocking(move || delete_unneeded_modules(&*store, &app));
+    Banner {
+        name: &deployments.host.name,
+        data: &config.data,
+        route_prefix: &first.settings.gateway.route_prefix,
+        address,
+        functions: deployments.active.get().functions(),
+        new_keys: new_keys.as_ref(),
+    }
+    .print();
+    tokio::spawn(Arc::clone(&deployments).keep_collecting());
+    if let Some(watch) = watch {
+        tokio::spawn(watch.run(deployments));
+    }
+    serve(server, gateway, hub, config.drain, interrupts).await
+}
 
+async fn serve(
+    server: Server,
+    gateway: Gateway,
+    hub: TaskHub,
+    drain: Duration,
+    mut interrupts: Interrupts,
+) -> Result<(), HostError> {
+    let failed = hub.failed();
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(server.serve(gateway, async {
         // An error means that the sender is gone, and with it everything else.
@@ -103,63 +154,65 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
         () = async {
             // The server's task ends by itself; a panic there has been logged.
             let _served = serving.await;
-            hub.close(config.drain.saturating_sub(begun.elapsed())).await;
+            hub.close(drain.saturating_sub(begun.elapsed())).await;
         } => {}
         () = interrupts.next() => tracing::warn!("stopped at once; what was under way goes on after the next start"),
     }
     Ok(())
 }
 
-fn gateway_settings(config: &Config) -> GatewaySettings {
-    GatewaySettings {
-        route_prefix: config.route_prefix.clone(),
-        key_requirement: if config.require_keys {
-            KeyRequirement::Always
-        } else {
-            KeyRequirement::UnlessLoopback
-        },
-        body_bytes_max: config.request_body_bytes,
-        requests_in_flight_max: config.concurrent_requests,
-        ..GatewaySettings::default()
+/// Without it the app is served as it is.
+fn begin_to_watch(config: &Config) -> Option<Watch> {
+    let (Some(build), AppSource::Folder { path, .. }) = (config.watch, &config.app) else { return None };
+    match Watch::begin(path, &config.data, build) {
+        Ok(watch) => Some(watch),
+        Err(error) => {
+            tracing::warn!(%error, "changes of the app are not seen: it is served as it is");
+            None
+        }
     }
 }
 
-/// Activities have no request to take the host's address from: their links have the one it listens on.
-fn wasm_settings(config: &Config, address: SocketAddr) -> durance_wasm::WasmSettings {
-    durance_wasm::WasmSettings { base_url: format!("http://{address}"), ..config.wasm.clone() }
+fn gateway_settings(config: &Config, app: &AppSettings) -> GatewaySettings {
+    let key_requirement =
+        if config.require_keys { KeyRequirement::Always } else { KeyRequirement::UnlessLoopback };
+    GatewaySettings { key_requirement, ..app.gateway.clone() }
 }
 
-/// Waiting orchestrators and those that run share the slots of the pool.
-fn task_hub_settings(config: &Config, app: &FunctionApp) -> TaskHubSettings {
-    let settings = config.task_hub.clone();
-    let room = app.orchestrator_slots().saturating_sub(settings.concurrent_turns);
-    TaskHubSettings { hot_instances: settings.hot_instances.min(room), ..settings }
+/// The app that is served first, loaded.
+struct FirstApp {
+    host: HostSide,
+    catalog: Catalog,
+    package: AppPackage,
+    runtime: Arc<FunctionRuntime>,
+    active: Arc<ActiveApp>,
+    served: ServedApp,
+    settings: AppSettings,
 }
 
-/// Deletes the components that no instance is pinned to which is live, or has failed and may be rewound. While this looks, instances can only end, or start on a
-/// component of the app, which is never deleted.
-fn delete_unneeded_modules(store: &dyn TaskHubStore, app: &FunctionApp) {
-    match pinned_modules(store) {
-        Ok(needed) => {
-            if let Err(error) = app.delete_unneeded_modules(&needed) {
-                tracing::warn!(%error, "components that no instance needs could not be deleted");
-            }
-        }
-        Err(error) => tracing::warn!(%error, "the components that instances need could not be listed"),
+impl FirstApp {
+    async fn load(config: &Config, address: SocketAddr) -> Result<Self, HostError> {
+        let catalog = Catalog::open(&config.data).map_err(DeployError::from)?;
+        let package = match &config.app {
+            AppSource::Folder { package, .. } => package.clone(),
+            AppSource::Deployed { name } => match catalog.active().and_then(|active| catalog.find(active)) {
+                Some(kept) => kept.package(),
+                None => AppPackage::empty(name.as_deref().ok_or(HostError::NothingDeployed)?),
+            },
+        };
+        let manifest = Manifest::parse(&package.manifest, Path::new(FILE_NAME)).map_err(DeployError::from)?;
+        let host = HostSide { name: manifest.name.clone(), base_url: format!("http://{address}") };
+        let wasm = AppSettings::of(manifest, &host.base_url).wasm;
+        let runtime = FunctionRuntime::start(&config.data, wasm).map_err(DeployError::from)?;
+        let Prepared { app, served, settings } = prepare(&runtime, &host, &package).await?;
+        let active = ActiveApp::new(app);
+        Ok(Self { host, catalog, package, runtime, active, served, settings })
     }
-}
 
-fn pinned_modules(store: &dyn TaskHubStore) -> Result<HashSet<ModuleHash>, StoreError> {
-    let may_go_on = |status: &RuntimeStatus| !status.is_finished() || *status == RuntimeStatus::Failed;
-    let statuses = RuntimeStatus::ALL.into_iter().filter(may_go_on).collect();
-    let mut query = ListQuery { statuses, page_size: 1_000, ..ListQuery::default() };
-    let mut needed = HashSet::new();
-    loop {
-        let page = store.list(&query)?;
-        needed.extend(page.instances.iter().map(|(_, record)| record.module));
-        if page.after.is_none() {
-            return Ok(needed);
-        }
-        query.after = page.after;
+    /// Waiting orchestrators, those that run and replays before a deployment share the slots of the pool.
+    fn task_hub_settings(&self) -> TaskHubSettings {
+        let settings = self.settings.task_hub.clone();
+        let room = self.runtime.orchestrator_slots().saturating_sub(settings.concurrent_turns + REPLAYS);
+        TaskHubSettings { hot_instances: settings.hot_instances.min(room), ..settings }
     }
 }

@@ -1,17 +1,22 @@
 //! Every setting, from the command line, the environment and `durance.toml`, in that order of strength.
 
 use crate::{
-    cli::{LogFormat, StartArgs},
-    manifest::{LimitTable, Manifest, ManifestError},
+    cli::{DoctorArgs, LogFormat, StartArgs},
+    deploy::AppPackage,
+    manifest::{FILE_NAME, HostTable, LimitTable, Manifest, ManifestError},
+    watch::Build,
 };
+use durance_cli::doctor::DoctorSettings;
 use durance_durable::RetentionPolicy;
+use durance_ingress::GatewaySettings;
 use durance_taskhub::{ActivityLimits, TaskHubSettings};
 use durance_wasm::WasmSettings;
 use std::{
     collections::HashMap,
+    io::IsTerminal as _,
     net::{Ipv4Addr, SocketAddr},
     num::{NonZero, NonZeroU64},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -21,10 +26,8 @@ const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr
 /// What `durance start` needs to know.
 #[derive(Debug)]
 pub(crate) struct Config {
-    /// The app's name.
-    pub(crate) name: String,
-    /// The component files.
-    pub(crate) components: Vec<PathBuf>,
+    /// What is served.
+    pub(crate) app: AppSource,
     /// Where to listen.
     pub(crate) listen: SocketAddr,
     /// Where everything is kept.
@@ -35,20 +38,29 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// Which there are.
     pub(crate) log: String,
-    /// Before every route.
-    pub(crate) route_prefix: String,
     /// How long links are good for.
     pub(crate) link_lifetime: Duration,
     /// How long a stop waits.
     pub(crate) drain: Duration,
-    /// The longest request body, in bytes.
-    pub(crate) request_body_bytes: usize,
-    /// Requests under way at one time.
-    pub(crate) concurrent_requests: usize,
-    /// For the engine.
-    pub(crate) task_hub: TaskHubSettings,
-    /// For the functions.
-    pub(crate) wasm: WasmSettings,
+    /// Whether sources are compiled when they have changed, if the app's folder is watched at all.
+    pub(crate) watch: Option<Build>,
+}
+
+/// Where the app comes from that is served first.
+#[derive(Debug)]
+pub(crate) enum AppSource {
+    /// A folder.
+    Folder {
+        /// Where it is.
+        path: PathBuf,
+        /// What is in it now.
+        package: AppPackage,
+    },
+    /// What was deployed to the data folder last.
+    Deployed {
+        /// The app's name, if nothing was deployed yet.
+        name: Option<String>,
+    },
 }
 
 /// The settings cannot be used. The text says which and what to do.
@@ -59,15 +71,55 @@ pub(crate) enum ConfigError {
 }
 
 impl Config {
-    /// Reads the app's manifest and puts the arguments on top.
+    /// Reads the app's manifest, if a folder is to be served, and puts the arguments on top.
     pub(crate) fn read(args: StartArgs) -> Result<Self, ConfigError> {
-        let manifest = Manifest::read(&args.app)?;
-        let components = manifest.component_files(&args.app)?;
-        let host = manifest.host;
+        let Some(folder) = app_folder(&args) else {
+            let app = AppSource::Deployed { name: args.name.clone() };
+            return Ok(Self::with(args, app, HostTable::default(), Path::new(".")));
+        };
+        let package = AppPackage::read(&folder)?;
+        let host = Manifest::parse(&package.manifest, &folder.join(FILE_NAME))?.host;
+        let app = AppSource::Folder { path: folder.clone(), package };
+        Ok(Self::with(args, app, host, &folder))
+    }
+
+    fn with(args: StartArgs, app: AppSource, host: HostTable, folder: &Path) -> Self {
+        Self {
+            app,
+            listen: listen(args.listen, host.listen),
+            data: data(args.data, folder, host.data),
+            require_keys: args.require_keys || host.require_keys.unwrap_or(false),
+            log_format: args.log_format.or(host.log_format).unwrap_or(LogFormat::Text),
+            log: args.log.or(host.log).unwrap_or_else(|| "info".to_owned()),
+            link_lifetime: Duration::from_secs(host.link_lifetime_seconds.unwrap_or(7 * 24 * 3600)),
+            drain: Duration::from_secs(host.drain_seconds.unwrap_or(10)),
+            watch: (args.watch || (!args.no_watch && std::io::stdout().is_terminal()))
+                .then_some(if args.no_build { Build::Never } else { Build::IfStale }),
+        }
+    }
+}
+
+/// What the manifest of an app says of how it is served.
+///
+/// How much runs at one time (`concurrent_…`, `hot_instances`) is fixed by the app that a host starts with; all else holds
+/// for a version from the moment at which it is active.
+#[derive(Debug, Clone)]
+pub(crate) struct AppSettings {
+    /// For requests.
+    pub(crate) gateway: GatewaySettings,
+    /// For the engine.
+    pub(crate) task_hub: TaskHubSettings,
+    /// For the functions.
+    pub(crate) wasm: WasmSettings,
+}
+
+impl AppSettings {
+    /// `base_url` is for links of those who have no request to take the host's address from.
+    pub(crate) fn of(manifest: Manifest, base_url: &str) -> Self {
         let limits = manifest.limits;
-        let data_in_app = host.data.unwrap_or_else(|| PathBuf::from(".durance"));
-        let mut wasm = WasmSettings::default();
+        let mut wasm = WasmSettings { base_url: base_url.to_owned(), ..WasmSettings::default() };
         let mut task_hub = TaskHubSettings::default();
+        let mut gateway = GatewaySettings::default();
         wasm.allowed_outbound_hosts = manifest.allowed_outbound_hosts;
         set(&mut wasm.memory_bytes_max, limits.memory_bytes.map(NonZero::get));
         set(&mut wasm.value_bytes_max, limits.value_bytes.map(NonZero::get));
@@ -93,23 +145,47 @@ impl Config {
         };
         set(&mut task_hub.hot_instances, limits.hot_instances);
         set(&mut task_hub.concurrent_activities, limits.concurrent_activities.map(|max| max.get() as usize));
-        Ok(Self {
-            name: manifest.name,
-            components,
-            listen: args.listen.or(host.listen).unwrap_or(LISTEN_DEFAULT),
-            data: args.data.unwrap_or_else(|| args.app.join(data_in_app)),
-            require_keys: args.require_keys || host.require_keys.unwrap_or(false),
-            log_format: args.log_format.or(host.log_format).unwrap_or(LogFormat::Text),
-            log: args.log.or(host.log).unwrap_or_else(|| "info".to_owned()),
-            route_prefix: host.route_prefix.unwrap_or_else(|| "api".to_owned()),
-            link_lifetime: Duration::from_secs(host.link_lifetime_seconds.unwrap_or(7 * 24 * 3600)),
-            drain: Duration::from_secs(host.drain_seconds.unwrap_or(10)),
-            request_body_bytes: limits.request_body_bytes.map_or(16 * 1024 * 1024, NonZero::get),
-            concurrent_requests: limits.concurrent_requests.map_or(4_096, NonZero::get),
-            task_hub,
-            wasm,
-        })
+        set(&mut gateway.route_prefix, manifest.host.route_prefix);
+        set(&mut gateway.body_bytes_max, limits.request_body_bytes.map(NonZero::get));
+        gateway.requests_in_flight_max = limits.concurrent_requests.map_or(4_096, NonZero::get);
+        Self { gateway, task_hub, wasm }
     }
+}
+
+/// The folder of the app that is to be served; none: what is deployed to the data folder.
+pub(crate) fn app_folder(args: &StartArgs) -> Option<PathBuf> {
+    let here = PathBuf::from(".");
+    let is_app_here = args.name.is_none() && here.join(FILE_NAME).exists();
+    let default = (is_app_here || args.data.is_none()).then_some(here);
+    args.app.clone().or(default)
+}
+
+/// Where to listen.
+fn listen(argument: Option<SocketAddr>, manifest: Option<SocketAddr>) -> SocketAddr {
+    argument.or(manifest).unwrap_or(LISTEN_DEFAULT)
+}
+
+/// Where everything is kept.
+fn data(argument: Option<PathBuf>, app: &Path, manifest: Option<PathBuf>) -> PathBuf {
+    argument.unwrap_or_else(|| app.join(manifest.unwrap_or_else(|| PathBuf::from(".durance"))))
+}
+
+/// What `durance doctor` looks at; a folder that is no app yet has the defaults.
+///
+/// # Errors
+/// There is a manifest and it is wrong.
+pub(crate) fn doctor(args: DoctorArgs) -> Result<DoctorSettings, ManifestError> {
+    let host = match Manifest::read(&args.app) {
+        Ok(manifest) => manifest.host,
+        Err(ManifestError::Missing { .. }) => HostTable::default(),
+        Err(error) => return Err(error),
+    };
+    Ok(DoctorSettings {
+        data: data(args.data, &args.app, host.data),
+        listen: listen(args.listen, host.listen),
+        app: args.app,
+        json: args.json,
+    })
 }
 
 fn millis(ms: NonZeroU64) -> Duration {

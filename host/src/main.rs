@@ -4,16 +4,20 @@ mod banner;
 mod cli;
 mod compose;
 mod config;
+mod deploy;
 mod log_lines;
 mod manifest;
 mod replay;
 mod shutdown;
 mod telemetry;
+mod watch;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
 use cli::{Cli, Command, StoreCommand};
+use durance_cli::{CommandError, Exit, build, doctor, new};
 use durance_store::{RepairReport, StoreError};
-use std::{path::Path, process::ExitCode};
+use manifest::Manifest;
+use std::{io, path::Path, process::ExitCode};
 
 /// The app or its settings cannot be used: the person who started the host has to change something.
 const EXIT_UNUSABLE: u8 = 2;
@@ -22,13 +26,29 @@ const EXIT_FAILED: u8 = 1;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::New(args) => Exit::report(new::run(args)),
+        Command::Build(args) => Exit::report(build::run(&args)),
         Command::Start(args) => start(args),
+        Command::Remote(command) => command.run(),
         Command::Replay(args) => replay(&args),
+        Command::Deploy(args) => Exit::report(deploy::deploy(&args)),
+        Command::Apps(args) => Exit::report(deploy::apps(&args)),
         Command::Store(StoreCommand::Repair { data }) => repair(&data),
+        Command::Doctor(args) => match config::doctor(args) {
+            Ok(settings) => Exit::report(doctor::run(&settings)),
+            Err(error) => complain(&error, EXIT_UNUSABLE),
+        },
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "durance", &mut io::stdout());
+            ExitCode::SUCCESS
+        }
     }
 }
 
 fn start(args: cli::StartArgs) -> ExitCode {
+    if let Err(error) = build_if_stale(&args) {
+        return complain(&error, EXIT_UNUSABLE);
+    }
     let config = match config::Config::read(args) {
         Ok(config) => config,
         Err(error) => return complain(&error, EXIT_UNUSABLE),
@@ -44,6 +64,17 @@ fn start(args: cli::StartArgs) -> ExitCode {
     match runtime.block_on(compose::run(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&error, if error.is_usage() { EXIT_UNUSABLE } else { EXIT_FAILED }),
+    }
+}
+
+/// A manifest that is wrong is told by those who need all of it.
+fn build_if_stale(args: &cli::StartArgs) -> Result<(), CommandError> {
+    let Some(folder) = config::app_folder(args).filter(|_| !args.no_build) else { return Ok(()) };
+    match Manifest::read(&folder) {
+        Ok(manifest) => {
+            build::build_if_stale(&folder, &manifest.component_files(&folder).unwrap_or_default())
+        }
+        _ => Ok(()),
     }
 }
 

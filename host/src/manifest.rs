@@ -125,7 +125,7 @@ pub(crate) struct LimitTable {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ManifestError {
     #[error(
-        "{folder} is not a function app: it has no {FILE_NAME}; name the folder of one: durance start FOLDER"
+        "{folder} is not a function app: it has no {FILE_NAME}; name the folder of one, or make one: durance new FOLDER"
     )]
     Missing { folder: String },
     #[error("cannot read {path}: {source}")]
@@ -135,24 +135,33 @@ pub(crate) enum ManifestError {
     #[error("{path}: components: '{pattern}' is not a glob: {source}")]
     Glob { path: String, pattern: String, source: glob::PatternError },
     #[error(
-        "{path}: components: nothing matches '{pattern}'; build the functions first (cargo build --release in their folder)"
+        "{path}: components: nothing matches '{pattern}'; build the functions first (durance build, in their folder)"
     )]
     NoComponent { path: String, pattern: String },
 }
 
 impl Manifest {
+    /// The text of the manifest of the app in `folder`.
+    pub(crate) fn read_text(folder: &Path) -> Result<String, ManifestError> {
+        let file = folder.join(FILE_NAME);
+        match std::fs::read_to_string(&file) {
+            Ok(text) => Ok(text),
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                Err(ManifestError::Missing { folder: folder.display().to_string() })
+            }
+            Err(source) => Err(ManifestError::Unreadable { path: file.display().to_string(), source }),
+        }
+    }
+
     /// Reads the manifest of the app in `folder`.
     pub(crate) fn read(folder: &Path) -> Result<Self, ManifestError> {
-        let file = folder.join(FILE_NAME);
-        let path = file.display().to_string();
-        let text = match std::fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
-                return Err(ManifestError::Missing { folder: folder.display().to_string() });
-            }
-            Err(source) => return Err(ManifestError::Unreadable { path, source }),
-        };
-        toml::from_str(&text).map_err(|source| ManifestError::Invalid { path, source: Box::new(source) })
+        Self::parse(&Self::read_text(folder)?, &folder.join(FILE_NAME))
+    }
+
+    /// What a manifest says; `path` is where it is from, for errors.
+    pub(crate) fn parse(text: &str, path: &Path) -> Result<Self, ManifestError> {
+        let path = path.display().to_string();
+        toml::from_str(text).map_err(|source| ManifestError::Invalid { path, source: Box::new(source) })
     }
 
     /// The component files, sorted, each once.

@@ -34,6 +34,8 @@ enum What {
     },
     /// From the start of the process to its first answered request, with compiled functions in the cache.
     Startup,
+    /// The replay gate: 100 finished fan-outs of 1,000 activities and 1,000 waiting instances.
+    Gate,
     /// A peer: any URL.
     Url {
         /// `http://HOST:PORT/PATH`; `{id}` becomes another number in each request.
@@ -73,6 +75,7 @@ async fn main() {
             What::Latency => measures::latency().await,
             What::Waiting { instances } => measures::waiting(*instances).await,
             What::Startup => measures::startup().await,
+            What::Gate => measures::gate().await,
             What::Url { url, body, load } => {
                 measures::url(url, body.as_deref(), load.connections, load.duration()).await
             }

@@ -4,8 +4,9 @@ use crate::{
     disk,
     load::{Target, closed_loop},
 };
-use durance_tests::{AppFolder, Host, Launch, MANAGEMENT};
+use durance_tests::{AppFolder, Host, Launch, MANAGEMENT, run_program};
 use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// Requests before a measurement: the host's pools and the CPU's caches are filled.
@@ -73,6 +74,36 @@ pub(crate) async fn waiting(instances: usize) -> String {
         })
         .await;
     format!("resident {idle} MiB idle, {} MiB with {instances} instances waiting", resident_mib(&host))
+}
+
+pub(crate) async fn gate() -> String {
+    let host = start();
+    let client = host.client();
+    let ids = |prefix: &'static str, count: usize| (0..count).map(move |number| format!("{prefix}{number}"));
+    for id in ids("w", 1_000) {
+        client.start("WaitForApproval", &id, &json!({ "timeoutSeconds": 86_400 })).await;
+    }
+    for id in ids("f", 100) {
+        client.start("FanOutFanIn", &id, &json!({ "count": 1_000 })).await;
+    }
+    for id in ids("f", 100) {
+        client.output(&id).await;
+    }
+    let app = AppFolder::samples();
+    let check = [
+        "deploy".as_ref(),
+        app.path().as_os_str(),
+        "--check".as_ref(),
+        "--json".as_ref(),
+        "--to".as_ref(),
+        host.url().as_ref(),
+    ];
+    let ended = run_program(&check);
+    let report: Value =
+        serde_json::from_str(&ended.said).unwrap_or_else(|error| panic!("{error}: {}", ended.said));
+    let (events, seconds) = (&report["gate"]["events"], &report["gate"]["elapsedSeconds"]);
+    let (events, seconds) = (events.as_f64().expect("a number"), seconds.as_f64().expect("a number"));
+    format!("{events} events in {seconds:.2} s: {:.0} a second", events / seconds)
 }
 
 pub(crate) async fn startup() -> String {

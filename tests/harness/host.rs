@@ -21,7 +21,7 @@ const BANNER: &str = "Listening on ";
 /// How to start a host: always the same app and data folder, so that it can be done again after a crash.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    app: AppFolder,
+    app: Option<AppFolder>,
     data: Arc<TempDir>,
     arguments: Vec<OsString>,
 }
@@ -34,7 +34,18 @@ impl Launch {
     #[must_use]
     pub fn of(app: &AppFolder) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder can be made");
-        Self { app: app.clone(), data: Arc::new(data), arguments: Vec::new() }
+        Self { app: Some(app.clone()), data: Arc::new(data), arguments: Vec::new() }
+    }
+
+    /// Starts what is deployed to a data folder of its own; at first that is nothing, for an app of this name.
+    ///
+    /// # Panics
+    /// The data folder cannot be made.
+    #[must_use]
+    pub fn for_deployments(name: &str) -> Self {
+        let data = tempfile::tempdir().expect("a temporary folder can be made");
+        let arguments = vec!["--name".into(), name.into()];
+        Self { app: None, data: Arc::new(data), arguments }
     }
 
     /// Adds an argument to the command line.
@@ -81,15 +92,17 @@ impl Launch {
     }
 
     fn command_line(&self) -> Vec<OsString> {
-        let fixed: [&OsStr; 6] = [
-            "start".as_ref(),
-            self.app.path().as_ref(),
+        let app = self.app.as_ref().map(|app| app.path().as_os_str().to_owned());
+        let fixed: [&OsStr; 5] = [
+            // They were built before the tests.
+            "--no-build".as_ref(),
             "--listen".as_ref(),
             "127.0.0.1:0".as_ref(),
             "--data".as_ref(),
             self.data.path().as_ref(),
         ];
-        fixed.into_iter().map(OsStr::to_owned).chain(self.arguments.iter().cloned()).collect()
+        let fixed = fixed.into_iter().map(OsStr::to_owned);
+        ["start".into()].into_iter().chain(app).chain(fixed).chain(self.arguments.iter().cloned()).collect()
     }
 }
 

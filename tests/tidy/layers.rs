@@ -6,11 +6,12 @@ use std::fs;
 use toml::{Table, Value};
 
 /// Package; which of ours it may import; which of others it must not.
-const LAYERS: [(&str, &[&str], &[&str]); 5] = [
+const LAYERS: [(&str, &[&str], &[&str]); 6] = [
     ("durable", &[], &["tokio", "wasmtime", "hyper", "tracing"]),
     ("store", &["durable"], &["tokio", "wasmtime", "hyper"]),
     ("taskhub", &["durable", "store"], &["wasmtime", "hyper", "fjall"]),
     ("wasm", &["durable", "taskhub"], &["hyper", "fjall"]),
+    ("cli", &[], &["tokio", "wasmtime", "hyper", "fjall"]),
     ("ingress", &["durable", "taskhub", "wasm"], &["wasmtime", "wasmtime-wasi", "fjall"]),
 ];
 

@@ -139,10 +139,11 @@ pub(crate) mod orchestration_context {
         guest::ask(|state| state.set_custom_status(json(status)?));
     }
 
-    pub(crate) fn continue_as_new(input: &str, preserve_unprocessed_events: bool) {
+    pub(crate) fn continue_as_new(input: &str, options: ContinueAsNewOptions) {
+        let ContinueAsNewOptions { preserve_unprocessed_events, keep_version } = options;
         guest::ask(|state| {
             let input = json(input)?;
-            state.continue_as_new(ContinueAsNew { input, preserve_unprocessed_events });
+            state.continue_as_new(ContinueAsNew { input, preserve_unprocessed_events, keep_version });
             Ok(())
         });
     }

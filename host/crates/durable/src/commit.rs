@@ -36,6 +36,8 @@ pub struct TurnCommit {
 pub struct NextExecution {
     /// Its id.
     pub execution: ExecutionId,
+    /// Whether it stays on the component of the one before; otherwise it takes that of the active app version.
+    pub keep_version: bool,
     /// What it begins with.
     pub record: ExecutionRecord,
 }

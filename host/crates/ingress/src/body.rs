@@ -1,5 +1,6 @@
 //! Bodies of requests: whole, and under limits.
 
+use crate::gateway::GatewaySettings;
 use bytes::Bytes;
 use durance_durable::Json;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -35,6 +36,11 @@ pub(crate) enum BodyError {
 }
 
 impl BodyLimits {
+    /// Those that the settings name.
+    pub(crate) fn of(settings: &GatewaySettings) -> Self {
+        Self { bytes_max: settings.body_bytes_max, timeout: settings.body_read_timeout }
+    }
+
     /// The whole body.
     pub(crate) async fn read(self, body: impl RequestBody) -> Result<Bytes, BodyError> {
         if body.is_end_stream() {

@@ -47,7 +47,6 @@ pub(crate) struct Functions {
     pub(crate) app: Arc<dyn HttpFunctions>,
     pub(crate) router: Router<HttpFunction>,
     pub(crate) body_limits: BodyLimits,
-    pub(crate) repeated: RepeatedRequests,
 }
 
 impl Functions {
@@ -55,6 +54,7 @@ impl Functions {
     pub(crate) async fn answer(
         &self,
         access: &Access,
+        repeated: &RepeatedRequests,
         request: Admitted<'_>,
         body: impl RequestBody,
     ) -> Option<Result<HttpResponse, Problem>> {
@@ -67,7 +67,7 @@ impl Functions {
                     let idempotency = idempotency_of(&function.name, request.parts, &body)?;
                     let call = self.call(&function.name, request, parameters, body, idempotency.clone());
                     match &idempotency {
-                        Some(key) => self.repeated.answer(&function.name, key, call).await,
+                        Some(key) => repeated.answer(&function.name, key, call).await,
                         None => call.await,
                     }
                 };

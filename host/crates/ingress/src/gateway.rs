@@ -2,10 +2,9 @@
 
 use crate::{
     access::{Access, KeyRequirement},
-    admin::{AdminApi, FunctionCatalog, FunctionList, HostInfo},
-    app,
+    admin::{AdminApi, AppsApi, HostInfo},
+    app_versions::AppVersions,
     body::{BodyLimits, RequestBody},
-    functions::{Functions, HttpFunction, HttpFunctions},
     keys::KeyRing,
     links::{MANAGEMENT_PATH, SignedLinks},
     management::ManagementApi,
@@ -13,10 +12,9 @@ use crate::{
     repeated::RepeatedRequests,
     request::Admitted,
     response::HttpResponse,
-    routing::{RouteDefinition, RouteError, Router},
+    served::AppSwitch,
 };
 use durance_taskhub::OrchestrationClient;
-use durance_wasm::FunctionApp;
 use futures_util::FutureExt as _;
 use http::{Request, request::Parts};
 use percent_encoding::percent_decode_str;
@@ -59,7 +57,8 @@ pub struct Gateway {
     access: Access,
     admin: AdminApi,
     management: ManagementApi,
-    functions: Functions,
+    app: AppSwitch,
+    repeated: RepeatedRequests,
     uri_bytes_max: usize,
     in_flight: Semaphore,
 }
@@ -67,8 +66,10 @@ pub struct Gateway {
 /// What requests are answered with.
 #[derive(Debug)]
 pub struct GatewayParts {
-    /// The functions.
-    pub app: Arc<FunctionApp>,
+    /// The app whose functions are served.
+    pub app: AppSwitch,
+    /// Who exchanges it.
+    pub apps: Arc<dyn AppVersions>,
     /// The client of the task hub that the management API manages.
     pub client: OrchestrationClient,
     /// What opens functions and the management API.
@@ -79,51 +80,24 @@ pub struct GatewayParts {
     pub listen: IpAddr,
 }
 
-/// The same, with any functions.
-#[derive(Debug)]
-pub(crate) struct Components {
-    pub(crate) app: Arc<dyn HttpFunctions>,
-    pub(crate) catalog: Arc<dyn FunctionCatalog>,
-    pub(crate) routes: Vec<(RouteDefinition, HttpFunction)>,
-    pub(crate) client: OrchestrationClient,
-    pub(crate) keys: KeyRing,
-    pub(crate) links: Arc<SignedLinks>,
-    pub(crate) listen: IpAddr,
-}
-
 impl Gateway {
     /// A gateway to this app.
-    ///
-    /// # Errors
-    /// A function's route is malformed or the host's, or two functions want the same requests.
-    pub fn new(settings: &GatewaySettings, parts: GatewayParts) -> Result<Self, RouteError> {
-        let GatewayParts { app, client, keys, links, listen } = parts;
-        let routes = app::routes(&app);
-        let catalog = Arc::<FunctionApp>::clone(&app);
-        Self::assemble(settings, Components { app, catalog, routes, client, keys, links, listen })
-    }
-
-    pub(crate) fn assemble(settings: &GatewaySettings, components: Components) -> Result<Self, RouteError> {
-        let Components { app, catalog, routes, client, keys, links, listen } = components;
-        let router = Router::new(&settings.route_prefix, routes)?;
-        let body_limits =
-            BodyLimits { bytes_max: settings.body_bytes_max, timeout: settings.body_read_timeout };
-        Ok(Self {
+    #[must_use]
+    pub fn new(settings: &GatewaySettings, parts: GatewayParts) -> Self {
+        let GatewayParts { app, apps, client, keys, links, listen } = parts;
+        Self {
             access: Access::new(keys, settings.key_requirement, listen),
             admin: AdminApi {
                 host: HostInfo::new(env!("CARGO_PKG_VERSION"), links.task_hub()),
-                functions: FunctionList { catalog, route_prefix: settings.route_prefix.clone() },
+                app: app.clone(),
+                apps: AppsApi { versions: apps },
             },
-            functions: Functions {
-                app,
-                router,
-                body_limits,
-                repeated: RepeatedRequests::new(client.clone()),
-            },
-            management: ManagementApi::new(client, links, body_limits),
+            repeated: RepeatedRequests::new(client.clone()),
+            management: ManagementApi::new(client, links, BodyLimits::of(settings)),
+            app,
             uri_bytes_max: settings.uri_bytes_max,
             in_flight: Semaphore::new(settings.requests_in_flight_max),
-        })
+        }
     }
 
     /// The answer to a request: always one, whatever happens.
@@ -162,7 +136,7 @@ impl Gateway {
         if below(path, "/runtime").is_some() {
             return Err(Problem::no_such_path(path));
         }
-        match self.functions.answer(&self.access, request, body).await {
+        match self.app.app().functions.answer(&self.access, &self.repeated, request, body).await {
             Some(answer) => answer,
             None if path == "/" => self.admin.host.homepage(&request.parts.method),
             None => Err(Problem::no_such_path(path)),

@@ -10,6 +10,7 @@
 mod access;
 mod admin;
 mod app;
+mod app_versions;
 mod body;
 mod functions;
 mod gateway;
@@ -22,15 +23,21 @@ mod repeated;
 mod request;
 mod response;
 mod routing;
+mod served;
 mod server;
 #[cfg(test)]
 mod testing;
 
 pub use access::KeyRequirement;
+pub use app_versions::{
+    AppComponentEntry, AppError, AppList, AppUpload, AppVersionEntry, AppVersions, Collected, DeployOutcome,
+    DeployReport, Gate, GateDifference, GateReport, OrchestratorGate,
+};
 pub use gateway::{Gateway, GatewayParts, GatewaySettings};
 pub use keys::{AccessLevel, KeyError, KeyRing, NewKeys};
 pub use links::{
     InvalidLink, LINK_LIFETIME_DEFAULT, LinkSignature, MANAGEMENT_PATH, ManagementPayload, SignedLinks,
 };
 pub use routing::{RouteError, TemplateError};
+pub use served::{AppSwitch, ServedApp};
 pub use server::{BindError, Server, ServerSettings};

@@ -1,5 +1,6 @@
 //! Every error as status, public text and log text: the only place where that is decided.
 
+use crate::app_versions::AppError;
 use crate::{
     access::AccessError,
     body::BodyError,
@@ -228,6 +229,28 @@ impl From<InvalidScheduleId> for Problem {
 impl From<InvalidJson> for Problem {
     fn from(error: InvalidJson) -> Self {
         Self::new(StatusCode::BAD_REQUEST, format!("the body is {error}"))
+    }
+}
+
+impl From<AppError> for Problem {
+    fn from(error: AppError) -> Self {
+        let status = match &error {
+            AppError::Malformed(_) => StatusCode::BAD_REQUEST,
+            AppError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            AppError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            AppError::Conflict(_) | AppError::Incompatible(_) => StatusCode::CONFLICT,
+            AppError::NotFound(_) => StatusCode::NOT_FOUND,
+            AppError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let problem = Self::new(status, error.to_string());
+        match error {
+            AppError::Incompatible(report) => match serde_json::to_value(report) {
+                Ok(report) => problem.member("gate", report),
+                Err(_) => problem,
+            },
+            AppError::Failed(why) => problem.logged(why),
+            _ => problem,
+        }
     }
 }
 

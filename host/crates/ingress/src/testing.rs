@@ -1,6 +1,9 @@
 //! What the tests of this crate share.
 
-use crate::response::HttpResponse;
+use crate::{
+    app_versions::{AppError, AppList, AppUpload, AppVersions, Collected, DeployReport},
+    response::HttpResponse,
+};
 use durance_durable::{GuestFault, Json, ModuleHash, RuntimeState, TaskFailureDetails, TaskId, Timestamp};
 use durance_store::MemoryStore;
 use durance_taskhub::{
@@ -130,5 +133,37 @@ fn run(state: &mut RuntimeState, event: &mut Option<TaskId>) -> Result<Progress,
     match state.wait_any(&[task])? {
         Some(_) => state.take_result(task).map(Progress::Returned),
         None => Ok(Progress::Waiting),
+    }
+}
+
+/// Keeps no versions of the app.
+#[derive(Debug)]
+pub(crate) struct NoVersions;
+
+impl NoVersions {
+    fn refuse<T: Send + 'static>() -> BoxFuture<'static, Result<T, AppError>> {
+        Box::pin(async { Err(AppError::Conflict("there are none".to_owned())) })
+    }
+}
+
+impl AppVersions for NoVersions {
+    fn list(&self) -> BoxFuture<'_, AppList> {
+        Box::pin(async { AppList { app: "none".to_owned(), versions: Vec::new() } })
+    }
+
+    fn deploy(&self, _: AppUpload) -> BoxFuture<'_, Result<DeployReport, AppError>> {
+        Self::refuse()
+    }
+
+    fn activate(&self, _: ModuleHash) -> BoxFuture<'_, Result<DeployReport, AppError>> {
+        Self::refuse()
+    }
+
+    fn rollback(&self) -> BoxFuture<'_, Result<DeployReport, AppError>> {
+        Self::refuse()
+    }
+
+    fn collect(&self) -> BoxFuture<'_, Result<Collected, AppError>> {
+        Self::refuse()
     }
 }

@@ -12,6 +12,8 @@ use durance_durable::{
     ScheduleTask, StartDetails, TaskId, Timestamp, Turn, TurnCommit,
 };
 use durance_store::{EmbeddedStore, Lease, Operation, StartRequest, StoreOptions, TaskHubStore, TurnWrite};
+const MODULE: ModuleHash = ModuleHash([7; 32]);
+
 use std::{
     fs::File,
     io::Write,
@@ -96,7 +98,7 @@ fn begin(
             instance: run.instance.clone(),
             name: "HelloSequence".into(),
             input: Json::null(),
-            module: ModuleHash([7; 32]),
+            module: MODULE,
             execution: run.execution,
             parent: None,
             if_exists: IfExists::default(),
@@ -146,5 +148,11 @@ fn next_turn(run: &mut Run) -> Operation {
     };
     run.event_count += 2;
     run.next_task += 1;
-    Operation::Turn(TurnWrite { commit, children: Vec::new(), replies: Vec::new() })
+    Operation::Turn(TurnWrite {
+        commit,
+        children: Vec::new(),
+        replies: Vec::new(),
+        module: MODULE,
+        next_module: None,
+    })
 }

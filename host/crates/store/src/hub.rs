@@ -6,11 +6,11 @@ use crate::{
     rows::{Opening, Reader, Rows, WriteBatch, check_lease, decide, open_hub, read_opening},
 };
 use durance_durable::{
-    EntityId, EntityRecord, ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId,
-    ScheduleId, ScheduleRecord, Timestamp, Turn,
+    EntityId, EntityRecord, ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, ModuleHash,
+    PartitionId, ScheduleId, ScheduleRecord, Timestamp, Turn,
 };
 use parking_lot::Mutex;
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 /// Where rows are kept.
 pub(crate) trait Backend: Send + Sync + fmt::Debug + 'static {
@@ -136,6 +136,10 @@ impl<S: HubStore> TaskHubView for S {
 
     fn schedules(&self) -> Result<Vec<(ScheduleId, ScheduleRecord)>, StoreError> {
         self.view().schedules()
+    }
+
+    fn queued_modules(&self) -> Result<HashSet<ModuleHash>, StoreError> {
+        self.view().queued_modules()
     }
 
     fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {

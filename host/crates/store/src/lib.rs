@@ -27,7 +27,7 @@ pub use entity::{
 pub use list::{ListPage, ListPosition, ListQuery, SortBy, TimeRange};
 pub use memory::MemoryStore;
 pub use operation::{
-    Holder, IdempotencyKey, OnceOutcome, OnceRequest, Operation, Outcome, PurgeOutcome, QueuedStart,
+    Holder, IdempotencyKey, OnceOutcome, OnceRequest, Operation, Outcome, PurgeOutcome, QueuedStart, Repin,
     RetryTask, RewindOutcome, RewindRequest, SendEvent, SendOutcome, StartOutcome, StartRequest, TurnOutcome,
     TurnWrite,
 };

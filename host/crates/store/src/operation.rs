@@ -19,6 +19,8 @@ pub enum Operation {
     Send(SendEvent),
     /// Notes how an open activity is to be tried again: after a failure, or should the host end before the activity does.
     Retry(RetryTask),
+    /// Moves a live instance to another component.
+    Repin(Repin),
     /// Deletes a finished instance, its kept generations and all their histories.
     Purge(InstanceId),
     /// Forget the starts that wait for the end of an instance.
@@ -55,6 +57,11 @@ pub enum Outcome {
     /// To `Retry`: whether the activity is still open and is this execution's.
     Retry {
         /// The row was written.
+        applied: bool,
+    },
+    /// To `Repin`.
+    Repin {
+        /// The instance runs on the other component from now on.
         applied: bool,
     },
     /// To `Purge`.
@@ -245,6 +252,10 @@ pub struct TurnWrite {
     /// Results that are known already, for the instance's own inbox (target: the same execution): the failures of
     /// sub-orchestrations that cannot be started.
     pub replies: Vec<HistoryEvent>,
+    /// The component that the turn ran on; the store refuses the turn if the instance was moved to another one since.
+    pub module: ModuleHash,
+    /// The component that the next execution runs on, if there is one; none: the same.
+    pub next_module: Option<ModuleHash>,
 }
 
 /// Answer to a turn.
@@ -297,6 +308,19 @@ pub struct RetryTask {
     pub due: Timestamp,
     /// What it is to know of the last one.
     pub heartbeat: Option<Json>,
+}
+
+/// Moves a live instance to another component. Nothing happens unless it still is where it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repin {
+    /// Whose component.
+    pub instance: InstanceId,
+    /// The execution that was seen.
+    pub execution: ExecutionId,
+    /// The number of history events that were seen.
+    pub event_count: u64,
+    /// The component that it runs on from now on.
+    pub module: ModuleHash,
 }
 
 /// A rewind of a failed run and of its failed sub-orchestrations.

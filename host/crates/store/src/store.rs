@@ -5,10 +5,11 @@ use crate::{
 };
 use durance_durable::{
     EntityId, EntityRecord, ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, Json, Message,
-    PartitionId, RuntimeStatus, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Token, Turn,
+    ModuleHash, PartitionId, RuntimeStatus, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp,
+    Token, Turn,
 };
 use serde::{Deserialize, Serialize};
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{collections::HashSet, fmt, path::PathBuf, time::Duration};
 
 /// The right to drive a partition until somebody else takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +102,12 @@ pub trait TaskHubView {
     /// # Errors
     /// The store cannot be read.
     fn schedules(&self) -> Result<Vec<(ScheduleId, ScheduleRecord)>, StoreError>;
+
+    /// The components of all starts that wait for the end of another run.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn queued_modules(&self) -> Result<HashSet<ModuleHash>, StoreError>;
 
     /// The sub-orchestrations of an instance that have not been replaced or purged, in the order of their ids.
     ///

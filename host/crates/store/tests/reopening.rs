@@ -195,7 +195,8 @@ impl Script<'_> {
         };
         self.executions += 1;
         write.commit.status = RuntimeStatus::ContinuedAsNew;
-        write.commit.next = Some(NextExecution { execution: execution(self.executions), record: began });
+        write.commit.next =
+            Some(NextExecution { execution: execution(self.executions), keep_version: true, record: began });
         Some(Operation::Turn(write))
     }
 

@@ -1,7 +1,7 @@
 //! Running activities: at least once, each attempt with its number, again after a failure if the policy says so.
 
 use crate::{
-    ActivityCall, ActivityControl, TaskHubSettings,
+    ActivityCall, ActivityControl, ActivityLimits, TaskHubSettings,
     activity_queue::{ActivityQueue, Group},
     engine::Engine,
     partition::Delivery,
@@ -58,6 +58,12 @@ impl Activities {
             grace: settings.activity_grace,
             running: Mutex::default(),
         }
+    }
+
+    /// Other limits, for those that wait too.
+    pub(crate) fn set_limits(&self, limits: ActivityLimits) {
+        self.queue.lock().set_limits(limits);
+        self.freed.notify_one();
     }
 
     /// Cancels one: it does not begin, or is told, and stopped after the grace period.

@@ -68,6 +68,12 @@ impl<T> ActivityQueue<T> {
         }
     }
 
+    /// Other limits. What runs or waits under a limit that is gone is not held up by it any more; what waits without one
+    /// goes on without it.
+    pub(crate) fn set_limits(&mut self, limits: ActivityLimits) {
+        self.limits = limits;
+    }
+
     /// Which limits hold for a call of this function with this key.
     pub(crate) fn group(&self, function: &str, key: Option<&str>) -> Group {
         let function = self.limits.functions.get_key_value(function.to_ascii_lowercase().as_str());
@@ -132,7 +138,8 @@ impl<T> ActivityQueue<T> {
 
     fn has_room(&self, group: &Group) -> bool {
         let is_free = |name: &Option<Arc<str>>, running: &HashMap<_, usize>, limits: &HashMap<_, usize>| {
-            name.as_ref().is_none_or(|name| running.get(name).unwrap_or(&0) < limits.get(name).unwrap_or(&1))
+            name.as_ref()
+                .is_none_or(|name| running.get(name).unwrap_or(&0) < limits.get(name).unwrap_or(&usize::MAX))
         };
         is_free(&group.function, &self.running_functions, &self.limits.functions)
             && is_free(&group.key, &self.running_keys, &self.limits.keys)

@@ -3,6 +3,7 @@
 use crate::{
     ClientError, Clock, ExecutorError, FunctionExecutor, TaskHubSettings,
     activities::Activities,
+    app_control::{Era, Eras},
     committer::{Committer, NotCommitted},
     entities::Entities,
     partition::{Delivered, Delivery, Hot, Partition},
@@ -17,7 +18,15 @@ use durance_durable::{
 };
 use durance_store::TaskHubStore;
 use parking_lot::Mutex;
-use std::{future::Future, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// One task hub at work.
@@ -36,11 +45,19 @@ pub(crate) struct Engine {
     pub(crate) schedules: Schedules,
     pub(crate) turns: Semaphore,
     pub(crate) commit_timeout: Duration,
-    pub(crate) retention: RetentionPolicy,
-    value_bytes_max: usize,
+    pub(crate) era: Eras,
+    retention: Mutex<RetentionPolicy>,
+    value_bytes_max: AtomicUsize,
     operations: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
     draining: watch::Sender<bool>,
+}
+
+/// A place among the client operations under way.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    _era: Era,
 }
 
 /// How a pause ended.
@@ -76,8 +93,9 @@ impl Engine {
             schedules: Schedules::default(),
             turns: Semaphore::new(settings.concurrent_turns),
             commit_timeout: settings.commit_timeout,
-            retention: settings.retention,
-            value_bytes_max: settings.value_bytes_max,
+            era: Eras::default(),
+            retention: Mutex::new(settings.retention),
+            value_bytes_max: AtomicUsize::new(settings.value_bytes_max),
             operations: Arc::new(Semaphore::new(settings.concurrent_operations)),
             stopping: watch::Sender::new(false),
             draining: watch::Sender::new(false),
@@ -121,7 +139,7 @@ impl Engine {
 
     /// Refuses a value from outside that is too long.
     pub(crate) fn check_value(&self, what: &'static str, value: &Json) -> Result<(), ClientError> {
-        let (bytes, bytes_max) = (value.as_str().len(), self.value_bytes_max);
+        let (bytes, bytes_max) = (value.as_str().len(), self.value_bytes_max.load(Ordering::Relaxed));
         if bytes > bytes_max { Err(ClientError::TooLarge { what, bytes, bytes_max }) } else { Ok(()) }
     }
 
@@ -132,11 +150,24 @@ impl Engine {
 
     /// Takes a place among the client operations under way; kept until the operation has ended, even if its caller is
     /// gone before.
-    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit, ClientError> {
+    pub(crate) fn admit(&self) -> Result<Place, ClientError> {
         if self.is_stopping() {
             return Err(ClientError::Stopping);
         }
-        Arc::clone(&self.operations).try_acquire_owned().map_err(|_| ClientError::Busy)
+        let permit = Arc::clone(&self.operations).try_acquire_owned().map_err(|_| ClientError::Busy)?;
+        Ok(Place { _permit: permit, _era: self.era.present() })
+    }
+
+    /// How long runs that are started now are kept, if their start does not say.
+    pub(crate) fn retention(&self) -> RetentionPolicy {
+        *self.retention.lock()
+    }
+
+    /// Takes over those settings that belong to the app.
+    pub(crate) fn set_app_settings(&self, settings: &TaskHubSettings) {
+        *self.retention.lock() = settings.retention;
+        self.value_bytes_max.store(settings.value_bytes_max, Ordering::Relaxed);
+        self.activities.set_limits(settings.activity_limits.clone());
     }
 
     /// From now on nobody waits for an instance any more.

@@ -102,8 +102,9 @@ async fn run_entity(engine: Arc<Engine>, entity: EntityId) {
     while !engine.is_stopping() {
         let Ok(place) = engine.entities.places.acquire().await else { break };
         engine.entities.look(&entity);
+        let era = engine.era.present();
         let look = AssertUnwindSafe(engine.entity_turn(&entity)).catch_unwind().await;
-        drop(place);
+        drop((place, era));
         match look.unwrap_or_else(|_| Look::Postponed("the host has panicked".to_owned())) {
             Look::Again => backoff = BACKOFF_FIRST,
             Look::Idle(next_due) => {

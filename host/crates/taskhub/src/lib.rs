@@ -11,6 +11,7 @@
 mod activities;
 mod activity_control;
 mod activity_queue;
+mod app_control;
 mod client;
 mod client_error;
 mod clock;
@@ -20,6 +21,7 @@ mod engine;
 mod entities;
 mod entity_client;
 mod executor;
+mod gate;
 mod history_json;
 mod idempotency;
 mod operate;
@@ -40,6 +42,7 @@ mod watchers;
 
 pub use activity_control::ActivityControl;
 pub use activity_queue::ActivityLimits;
+pub use app_control::{AppControl, EarlierCalls};
 pub use client::{OrchestrationClient, RaisedEvent, RestartUnder, StartAnswer, StartOptions};
 pub use client_error::ClientError;
 pub use clock::{Clock, SystemClock};
@@ -52,6 +55,7 @@ pub use executor::{
     ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestratorRun, Progress,
     SharedState,
 };
+pub use gate::{GateError, ReplayedInstance};
 pub use history_json::history_json;
 pub use idempotency::Idempotency;
 pub use purge::PurgeFilter;

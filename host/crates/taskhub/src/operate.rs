@@ -140,12 +140,14 @@ impl Engine {
         reason: &str,
         idempotency: Option<&Idempotency>,
     ) -> Result<(), ClientError> {
+        // What is looked up here is needed until it is in the store.
+        let _era = self.era.present();
         let key = idempotency.map(|key| key.of(&["rewind", instance.as_str(), reason]));
         let request = RewindRequest {
             instance: instance.clone(),
             reason: reason.into(),
             modules: self.modules(),
-            retention: self.retention,
+            retention: self.retention(),
             executions: ExecutionId(self.clock.new_id()),
             now: self.clock.now(),
         };
@@ -177,6 +179,8 @@ impl Engine {
         under: RestartUnder,
         idempotency: Option<&Idempotency>,
     ) -> Result<StartAnswer, ClientError> {
+        // What is looked up here is needed until it is in the store.
+        let _era = self.era.present();
         let key = idempotency.map(|key| key.of(&["restart", instance.as_str(), &format!("{under:?}")]));
         // Before the look at the instance: that may be gone by now.
         if let Some(first) = self.told_before(key.as_ref())? {

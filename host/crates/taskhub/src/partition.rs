@@ -118,6 +118,12 @@ impl Partition {
         self.0.lock().running.remove(instance);
     }
 
+    /// Drops an instance that is hot, unless it has a runner.
+    pub(crate) fn drop_parked(&self, instance: &InstanceId) {
+        let parked = self.0.lock().parked.pop(instance);
+        drop(parked);
+    }
+
     /// Whether no instance has a runner.
     pub(crate) fn is_idle(&self) -> bool {
         self.0.lock().running.is_empty()

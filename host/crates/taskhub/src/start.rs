@@ -4,7 +4,7 @@
 use crate::{
     ClientError, Idempotency, Progress, RaisedEvent, StartAnswer, StartOptions,
     effects::Committed,
-    engine::Engine,
+    engine::{Engine, Place},
     operate::misfit,
     partition::Hot,
     turn::{outcome_of, run_instance},
@@ -19,7 +19,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     sync::Arc,
 };
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
 impl Engine {
     /// Starts an orchestration, or says who holds its id.
@@ -30,6 +30,8 @@ impl Engine {
         options: StartOptions,
         idempotency: Option<&Idempotency>,
     ) -> Result<StartAnswer, ClientError> {
+        // What is looked up here is needed until it is in the store.
+        let _era = self.era.present();
         let key = idempotency.map(|key| key.of(&options.parts(orchestrator, &input)));
         let request = self.request(orchestrator, input, options, idempotency)?;
         let place = self.admit()?;
@@ -49,6 +51,8 @@ impl Engine {
         event: RaisedEvent<'_>,
         idempotency: Option<&Idempotency>,
     ) -> Result<StartAnswer, ClientError> {
+        // What is looked up here is needed until it is in the store.
+        let _era = self.era.present();
         let options = StartOptions { if_exists: IfExists::UseExistingIfLive, token: None, ..options };
         let key = idempotency.map(|key| {
             let mut parts = options.parts(orchestrator, &input);
@@ -80,7 +84,7 @@ impl Engine {
             parent: None,
             if_exists: options.if_exists,
             token: options.token,
-            retention: options.retention.map_or(self.retention, RetentionPolicy::always),
+            retention: options.retention.map_or_else(|| self.retention(), RetentionPolicy::always),
             details: options.details,
             now: self.clock.now(),
         })
@@ -102,7 +106,7 @@ impl Engine {
     async fn start_with_first_turn(
         self: &Arc<Self>,
         request: StartRequest,
-        place: OwnedSemaphorePermit,
+        place: Place,
     ) -> Result<StartOutcome, ClientError> {
         let engine = Arc::clone(self);
         let (reply, outcome) = oneshot::channel();

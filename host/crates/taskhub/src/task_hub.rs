@@ -1,7 +1,7 @@
 //! Opening and closing a task hub.
 
 use crate::{
-    Clock, FunctionExecutor, OrchestrationClient, TaskHubSettings,
+    AppControl, Clock, FunctionExecutor, OrchestrationClient, TaskHubSettings,
     activities::{ActivityRun, give_places},
     committer::Committer,
     engine::Engine,
@@ -76,6 +76,12 @@ impl TaskHub {
         let engine = Arc::clone(&self.engine);
         self.background.spawn(async move { engine.committer.watch(engine.commit_timeout).await });
         Ok(())
+    }
+
+    /// What deployments do to this hub.
+    #[must_use]
+    pub fn app_control(&self) -> AppControl {
+        AppControl::new(Arc::clone(&self.engine))
     }
 
     /// A client of this hub.

@@ -50,8 +50,9 @@ pub(crate) async fn run_instance(engine: Arc<Engine>, instance: InstanceId, mut 
         // Before the mail is taken: what comes during the wait belongs in the same turn.
         let Ok(place) = engine.turns.acquire().await else { return };
         let Some(mail) = partition.take_mail(&instance, &mut hot) else { return };
+        let era = engine.era.present();
         let turn = AssertUnwindSafe(engine.turn(&instance, hot.take(), &mail)).catch_unwind().await;
-        drop(place);
+        drop((place, era));
         match turn.unwrap_or_else(|_| TurnEnd::Postponed("the host has panicked".to_owned())) {
             TurnEnd::Done(still_hot) => {
                 hot = still_hot;
@@ -169,9 +170,13 @@ impl Engine {
         Ok(Current::Hot(Box::new(self.hot(&record, begun_with, history)?)))
     }
 
-    /// The commit with the starts of the orchestrations that it asks for.
+    /// The commit with the starts of the orchestrations that it asks for, and the component of the next execution: that of
+    /// the active app, if it still has the orchestrator.
     pub(crate) fn write_of(&self, hot: &Hot, commit: TurnCommit) -> TurnWrite {
         let (mut children, mut replies) = (Vec::new(), Vec::new());
+        let next_module = commit.next.as_ref().filter(|next| !next.keep_version);
+        let next_module =
+            next_module.and_then(|_| self.executor.resolve_orchestrator(hot.state.lock().name()));
         for event in &commit.turn.events {
             match event {
                 HistoryEvent::SubOrchestrationInstanceCreated(child) => {
@@ -198,7 +203,7 @@ impl Engine {
                 _ => {}
             }
         }
-        TurnWrite { commit, children, replies }
+        TurnWrite { commit, children, replies, module: hot.module, next_module }
     }
 
     /// A start that an orchestrator or an entity asks for, without a parent.
@@ -222,7 +227,7 @@ impl Engine {
             parent: None,
             if_exists: IfExists::ReplaceFinished,
             token: None,
-            retention: self.retention,
+            retention: self.retention(),
             details: StartDetails::default(),
             now,
         })

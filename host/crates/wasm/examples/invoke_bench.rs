@@ -36,7 +36,7 @@ async fn main() -> Outcome<()> {
         );
     }
     let app = FunctionApp::load(&files, data.path(), WasmSettings::default()).await?;
-    println!("slots for orchestrators: {}, mappings: {}", app.orchestrator_slots(), mappings()?);
+    println!("slots for orchestrators: {}, mappings: {}", app.runtime().orchestrator_slots(), mappings()?);
     for _ in 0..3 {
         hello(&app).await?;
         sequence(&app).await?;
@@ -85,7 +85,7 @@ async fn suspended(app: &FunctionApp) -> Outcome<()> {
     let module = app.resolve_orchestrator("WaitForApproval").ok_or("no WaitForApproval")?;
     let (before, mappings_before) = (resident_kib()?, mappings()?);
     let mut runs = Vec::new();
-    for _ in 0..SUSPENDED.min(app.orchestrator_slots()) {
+    for _ in 0..SUSPENDED.min(app.runtime().orchestrator_slots()) {
         let state = new_state("WaitForApproval", module);
         let mut run = app.orchestrator(module, Arc::clone(&state))?;
         turn(&mut run, &state, HistoryEvent::ExecutionStarted).await?;

@@ -1,11 +1,10 @@
 //! Loads components: from the files of the app, and later by hash for instances that are pinned to them.
 
 use crate::{
-    LoadError,
+    ComponentFile, LoadError,
     cache::ComponentFiles,
     component::{ReadyComponent, Unusable},
     linker::Linkers,
-    manifest::FunctionKind,
     shared::Shared,
 };
 use durance_durable::ModuleHash;
@@ -13,7 +12,7 @@ use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::{
     collections::{HashMap, HashSet},
-    fmt, fs, io,
+    fmt, io,
     path::Path,
     sync::Arc,
 };
@@ -37,24 +36,23 @@ impl ComponentStore {
         Ok(Arc::new(Self { engine, linkers, files, shared, loaded: Mutex::default() }))
     }
 
-    /// Loads a component of the app, and keeps its bytes for instances that will be pinned to it.
-    pub(crate) async fn load_file(self: &Arc<Self>, path: &Path) -> Result<Arc<ReadyComponent>, LoadError> {
-        let read = {
-            let path = path.to_owned();
-            move || fs::read(path).map(|bytes| (hash_of(&bytes), bytes))
+    /// Loads a component of an app.
+    pub(crate) async fn load_file(
+        self: &Arc<Self>,
+        file: &ComponentFile,
+    ) -> Result<Arc<ReadyComponent>, LoadError> {
+        let loaded = match &file.bytes {
+            Some(bytes) => self.load(file.hash, Arc::clone(bytes)).await,
+            None => self.load_pinned(file.hash).await,
         };
-        let (hash, bytes) =
-            in_background(read).await.map_err(|source| LoadError::File { path: path.to_owned(), source })?;
-        let component = self.load(hash, bytes.clone()).await;
-        let component = component.map_err(|why| LoadError::Component { path: path.to_owned(), why })?;
-        // Only instances of orchestrators are pinned to a component.
-        if component.functions.iter().any(|function| function.kind == FunctionKind::OrchestrationTrigger) {
-            let store = Arc::clone(self);
-            in_background(move || store.files.keep_module(hash, &bytes))
-                .await
-                .map_err(|source| LoadError::File { path: path.to_owned(), source })?;
-        }
-        Ok(component)
+        loaded.map_err(|why| LoadError::Component { path: file.path.clone(), why })
+    }
+
+    /// Keeps the bytes of a component. Durable when this returns.
+    pub(crate) fn keep(&self, file: &ComponentFile) -> Result<(), LoadError> {
+        let Some(bytes) = &file.bytes else { return Ok(()) };
+        let kept = self.files.keep_module(file.hash, bytes);
+        kept.map_err(|source| LoadError::File { path: file.path.clone(), source })
     }
 
     /// The component of this hash, loaded from the bytes that were kept if need be.
@@ -71,7 +69,7 @@ impl ComponentStore {
         if hash_of(&bytes) != hash {
             return Err("its bytes are damaged: they have another hash".to_owned());
         }
-        self.load(hash, bytes).await
+        self.load(hash, bytes.into()).await
     }
 
     /// The component of this hash if it is loaded.
@@ -88,7 +86,7 @@ impl ComponentStore {
     async fn load(
         self: &Arc<Self>,
         hash: ModuleHash,
-        bytes: Vec<u8>,
+        bytes: Arc<[u8]>,
     ) -> Result<Arc<ReadyComponent>, Unusable> {
         let cell = Arc::clone(self.loaded.lock().entry(hash).or_default());
         let load = || async {
@@ -107,7 +105,11 @@ impl ComponentStore {
         ReadyComponent::new(hash, &component, &self.linkers, functions).map(Some)
     }
 
-    async fn compile(self: &Arc<Self>, hash: ModuleHash, bytes: Vec<u8>) -> Result<ReadyComponent, Unusable> {
+    async fn compile(
+        self: &Arc<Self>,
+        hash: ModuleHash,
+        bytes: Arc<[u8]>,
+    ) -> Result<ReadyComponent, Unusable> {
         check_is_component(&bytes)?;
         let store = Arc::clone(self);
         let compile = move || {
@@ -135,7 +137,7 @@ impl fmt::Debug for ComponentStore {
     }
 }
 
-fn hash_of(bytes: &[u8]) -> ModuleHash {
+pub(crate) fn hash_of(bytes: &[u8]) -> ModuleHash {
     ModuleHash(Sha256::digest(bytes).into())
 }
 

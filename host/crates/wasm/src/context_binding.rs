@@ -221,9 +221,13 @@ impl wit::Host for OrchestratorState {
         self.context()?.set_custom_status(status).map_err(stop)
     }
 
-    fn continue_as_new(&mut self, input: String, preserve_unprocessed_events: bool) -> Result<()> {
+    fn continue_as_new(&mut self, input: String, options: wit::ContinueAsNewOptions) -> Result<()> {
         let input = self.json("the input to continue with", input)?;
-        self.context()?.continue_as_new(ContinueAsNew { input, preserve_unprocessed_events });
+        self.context()?.continue_as_new(ContinueAsNew {
+            input,
+            preserve_unprocessed_events: options.preserve_unprocessed_events,
+            keep_version: options.keep_version,
+        });
         Ok(())
     }
 

@@ -1,31 +1,23 @@
 //! The functions of an app: what runs when one is called.
 
 use crate::{
-    FunctionKind, FunctionManifest, HttpCall, InvokeError, LoadError, ManagementLinks, WasmSettings,
-    activity_function,
-    component::ReadyComponent,
-    component_store::ComponentStore,
-    engine::Engine,
-    entity_function, http_activity, http_function,
-    orchestrator_run::{OrchestratorHost, WasmOrchestratorRun},
-    shared::Shared,
-    timer_function,
+    ComponentFile, FunctionKind, FunctionManifest, FunctionRuntime, HttpCall, InvokeError, LoadError,
+    WasmSettings, activity_function, component::ReadyComponent, entity_function, http_activity,
+    http_function, orchestrator_run::WasmOrchestratorRun, shared::Shared, timer_function,
 };
 use bytes::Bytes;
 use durance_durable::{HTTP_ACTIVITY, Json, ModuleHash, TaskFailureDetails};
 use durance_taskhub::{
-    ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestrationClient,
-    OrchestratorRun, SharedState, TimerCall, TimerFunction,
+    ActivityCall, EntityAnswer, EntityCall, ExecutorError, FunctionExecutor, OrchestratorRun, SharedState,
+    TimerCall, TimerFunction,
 };
 use futures_util::future::BoxFuture;
 use std::{
-    collections::{HashMap, HashSet},
-    io,
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::Semaphore;
 
 /// A function app that is loaded: it runs HTTP functions for the ingress, activities and orchestrators for the task hub.
 #[derive(Debug)]
@@ -34,12 +26,7 @@ pub struct FunctionApp {
     /// In the order of the files, and in each as it describes them.
     functions: Vec<AppFunction>,
     by_name: HashMap<Arc<str>, usize>,
-    components: Arc<ComponentStore>,
-    http_calls: Semaphore,
-    activities: Semaphore,
-    orchestrators: Arc<OrchestratorHost>,
-    orchestrators_max: u32,
-    _engine: Engine,
+    runtime: Arc<FunctionRuntime>,
 }
 
 /// A function of the app.
@@ -72,60 +59,42 @@ impl AppFunction {
 }
 
 impl FunctionApp {
-    /// Loads the components of an app; `data` is the folder for compiled components and for those that instances are
-    /// pinned to. Components that were loaded before take milliseconds.
+    /// Loads the components of an app that is the only one of its process, and keeps them; `data` is the folder for that.
     ///
     /// # Errors
-    /// A file is not a component that can be run, two functions have one name, or the data folder cannot be used.
+    /// As [`FunctionRuntime::start`], [`FunctionRuntime::load`] and [`FunctionRuntime::keep`]; a file cannot be read.
     pub async fn load(files: &[PathBuf], data: &Path, settings: WasmSettings) -> Result<Self, LoadError> {
-        let engine = Engine::new(&settings).map_err(LoadError::engine)?;
-        let shared = Shared::new(settings);
-        let components = ComponentStore::open(data, engine.wasmtime.clone(), Arc::clone(&shared))?;
-        let loading = files.iter().map(|file| components.load_file(file));
-        let loaded = futures_util::future::try_join_all(loading).await?;
-        let functions = list_functions(files, &loaded);
+        let read = |path: &PathBuf| match std::fs::read(path) {
+            Ok(bytes) => Ok(ComponentFile::new(path.clone(), bytes)),
+            Err(source) => Err(LoadError::File { path: path.clone(), source }),
+        };
+        let components: Vec<_> = files.iter().map(read).collect::<Result<_, _>>()?;
+        let runtime = FunctionRuntime::start(data, settings.clone())?;
+        let app = runtime.load(&components, settings).await?;
+        runtime.keep(&components)?;
+        Ok(app)
+    }
+
+    pub(crate) fn assemble<'f>(
+        runtime: Arc<FunctionRuntime>,
+        components: impl Iterator<Item = (&'f Path, Arc<ReadyComponent>)>,
+        shared: Arc<Shared>,
+    ) -> Result<Self, LoadError> {
+        let functions = list_functions(components);
         let by_name = index_by_name(&functions)?;
-        let orchestrators_max = engine.orchestrators_max;
-        let settings = &shared.settings;
-        Ok(Self {
-            functions,
-            by_name,
-            http_calls: Semaphore::new(settings.http_calls_max as usize),
-            activities: Semaphore::new(settings.activities_max as usize),
-            orchestrators: OrchestratorHost::new(
-                Arc::clone(&components),
-                Arc::clone(&shared),
-                orchestrators_max,
-            ),
-            orchestrators_max,
-            components,
-            _engine: engine,
-            shared,
-        })
+        Ok(Self { shared, functions, by_name, runtime })
     }
 
-    /// Gives functions the client of the task hub. Until then what they ask of it is `unavailable`.
-    pub fn set_client(&self, client: OrchestrationClient) {
-        // An app has one task hub: setting another would change nothing.
-        self.shared.client.get_or_init(|| client);
-    }
-
-    /// Gives functions the maker of management links. Until then they are `unavailable`.
-    pub fn set_links(&self, links: Arc<dyn ManagementLinks>) {
-        self.shared.links.get_or_init(|| links);
+    /// What it shares with other apps.
+    #[must_use]
+    pub fn runtime(&self) -> &Arc<FunctionRuntime> {
+        &self.runtime
     }
 
     /// The functions, in the order of their files.
     #[must_use]
     pub fn functions(&self) -> &[AppFunction] {
         &self.functions
-    }
-
-    /// How many orchestrators may be in memory at the same time, running or suspended: the bound for a budget of hot
-    /// instances.
-    #[must_use]
-    pub fn orchestrator_slots(&self) -> usize {
-        self.orchestrators_max as usize
     }
 
     /// Calls an HTTP function once, in an instance of its own. Dropping the future stops it.
@@ -140,8 +109,8 @@ impl FunctionApp {
         let Some(function) = self.function(FunctionKind::HttpTrigger, function) else {
             return Err(InvokeError::NotFound(function.to_owned()));
         };
-        let Ok(_slot) = self.http_calls.try_acquire() else {
-            let running = self.shared.settings.http_calls_max;
+        let Ok(_slot) = self.runtime.http_calls.try_acquire() else {
+            let running = self.runtime.http_calls_max;
             return Err(InvokeError::Busy(format!("{running} HTTP functions are running")));
         };
         let timeout = self.shared.settings.http_timeout;
@@ -149,16 +118,6 @@ impl FunctionApp {
             Ok(answer) => answer,
             Err(_) => Err(InvokeError::Timeout(timeout)),
         }
-    }
-
-    /// Deletes components that neither the app nor an instance needs: `needed` are those that instances are pinned to.
-    /// It blocks on the file system.
-    ///
-    /// # Errors
-    /// A file cannot be deleted.
-    pub fn delete_unneeded_modules(&self, needed: &HashSet<ModuleHash>) -> io::Result<()> {
-        let active = self.functions.iter().map(|function| function.component.hash);
-        self.components.retain(&active.chain(needed.iter().copied()).collect())
     }
 
     /// The function of this kind and name; names are compared without regard to case.
@@ -181,9 +140,9 @@ impl FunctionApp {
         call: &ActivityCall,
     ) -> Result<(Arc<ReadyComponent>, Arc<str>), TaskFailureDetails> {
         let kind = FunctionKind::ActivityTrigger;
-        let pinned = match self.components.get(call.module) {
+        let pinned = match self.runtime.components.get(call.module) {
             Some(component) => Ok(component),
-            None => self.components.load_pinned(call.module).await,
+            None => self.runtime.components.load_pinned(call.module).await,
         };
         if let Ok(component) = &pinned
             && let Some(function) = component.function(kind, &call.call.name)
@@ -223,7 +182,7 @@ impl FunctionApp {
             let message = format!("there is no entity '{}'; {known}", call.entity.name());
             return Err(TaskFailureDetails::non_retriable("UnknownEntity", message));
         };
-        let _slot = self.activities.acquire().await.expect("this semaphore is never closed");
+        let _slot = self.runtime.activities.acquire().await.expect("this semaphore is never closed");
         let timeout = self.shared.settings.activity_timeout;
         let run = entity_function::run(&self.shared, &function.component, Arc::clone(&function.name), call);
         tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| {
@@ -240,7 +199,7 @@ impl FunctionApp {
             return answer.unwrap_or_else(|_| Err(too_slow("HTTP request", timeout)));
         }
         let (component, name) = self.activity_component(&call).await?;
-        let _slot = self.activities.acquire().await.expect("this semaphore is never closed");
+        let _slot = self.runtime.activities.acquire().await.expect("this semaphore is never closed");
         let run = activity_function::run(&self.shared, &component, name, call);
         tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| Err(too_slow("activity", timeout)))
     }
@@ -251,7 +210,7 @@ impl FunctionApp {
             let message = format!("there is no timer-triggered function '{}'", call.function);
             return Err(TaskFailureDetails::non_retriable("UnknownFunction", message));
         };
-        let _slot = self.activities.acquire().await.expect("this semaphore is never closed");
+        let _slot = self.runtime.activities.acquire().await.expect("this semaphore is never closed");
         let timeout = self.shared.settings.activity_timeout;
         let run = timer_function::run(&self.shared, &function.component, Arc::clone(&function.name), &call);
         tokio::time::timeout(timeout, run).await.unwrap_or_else(|_| Err(too_slow("function", timeout)))
@@ -272,7 +231,8 @@ impl FunctionExecutor for FunctionApp {
         module: ModuleHash,
         state: SharedState,
     ) -> Result<Box<dyn OrchestratorRun>, ExecutorError> {
-        Ok(Box::new(WasmOrchestratorRun::new(Arc::clone(&self.orchestrators), module, state)))
+        let (host, shared) = (Arc::clone(&self.runtime.orchestrators), Arc::clone(&self.shared));
+        Ok(Box::new(WasmOrchestratorRun::new(host, shared, module, state)))
     }
 
     fn activity(&self, call: ActivityCall) -> BoxFuture<'_, Result<Json, TaskFailureDetails>> {
@@ -307,17 +267,17 @@ fn too_slow(what: &str, timeout: Duration) -> TaskFailureDetails {
     TaskFailureDetails::new("Timeout", message)
 }
 
-fn list_functions(files: &[PathBuf], loaded: &[Arc<ReadyComponent>]) -> Vec<AppFunction> {
-    let with_file = files.iter().zip(loaded);
-    let functions = with_file.flat_map(|(file, component)| {
-        component.functions.iter().map(move |manifest| AppFunction {
+fn list_functions<'f>(components: impl Iterator<Item = (&'f Path, Arc<ReadyComponent>)>) -> Vec<AppFunction> {
+    let mut functions = Vec::new();
+    for (file, component) in components {
+        functions.extend(component.functions.iter().map(|manifest| AppFunction {
             name: manifest.name.as_str().into(),
-            component: Arc::clone(component),
+            component: Arc::clone(&component),
             manifest: manifest.clone(),
-            file: file.clone(),
-        })
-    });
-    functions.collect()
+            file: file.to_owned(),
+        }));
+    }
+    functions
 }
 
 fn index_by_name(functions: &[AppFunction]) -> Result<HashMap<Arc<str>, usize>, LoadError> {

@@ -1,6 +1,7 @@
 //! Everything that names wasmtime: components are loaded, instantiated and called here.
 //!
-//! [`FunctionApp`] is the way in. It calls HTTP functions for the ingress and is the [`FunctionExecutor`] of the task hub.
+//! [`FunctionRuntime`] is the way in. It loads a [`FunctionApp`], which calls HTTP functions for the ingress; the
+//! [`ActiveApp`] among those that were loaded is the [`FunctionExecutor`] of the task hub.
 //! Each call of a function has an instance of its own, with limits on memory, time and output; what goes wrong in it is an
 //! [`InvokeError`] or a failure of the task, and harms nobody else.
 //!
@@ -9,6 +10,7 @@
 //!
 //! [`FunctionExecutor`]: durance_taskhub::FunctionExecutor
 
+mod active_app;
 mod activity_function;
 mod bindings;
 mod cache;
@@ -22,6 +24,7 @@ mod engine;
 mod entity_function;
 mod error;
 mod function_app;
+mod function_runtime;
 mod guest_log;
 mod http_activity;
 mod http_function;
@@ -38,9 +41,11 @@ mod shared;
 mod ticker;
 mod timer_function;
 
+pub use active_app::ActiveApp;
 pub use engine::TICK;
 pub use error::InvokeError;
 pub use function_app::{AppFunction, FunctionApp};
+pub use function_runtime::{ComponentFile, FunctionRuntime};
 pub use http_function::HttpCall;
 pub use links::ManagementLinks;
 pub use load_error::LoadError;

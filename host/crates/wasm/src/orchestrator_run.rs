@@ -20,13 +20,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Debug)]
 pub(crate) struct OrchestratorHost {
     components: Arc<ComponentStore>,
-    shared: Arc<Shared>,
     slots: Arc<Semaphore>,
 }
 
 impl OrchestratorHost {
-    pub(crate) fn new(components: Arc<ComponentStore>, shared: Arc<Shared>, slots: u32) -> Arc<Self> {
-        Arc::new(Self { components, shared, slots: Arc::new(Semaphore::new(slots as usize)) })
+    pub(crate) fn new(components: Arc<ComponentStore>, slots: u32) -> Arc<Self> {
+        Arc::new(Self { components, slots: Arc::new(Semaphore::new(slots as usize)) })
     }
 }
 
@@ -44,6 +43,7 @@ enum Stopped {
 /// A run of an orchestrator in a component instance of its own.
 pub(crate) struct WasmOrchestratorRun {
     host: Arc<OrchestratorHost>,
+    shared: Arc<Shared>,
     module: ModuleHash,
     state: SharedState,
     control: Arc<RunControl>,
@@ -58,8 +58,13 @@ enum Guest {
 }
 
 impl WasmOrchestratorRun {
-    pub(crate) fn new(host: Arc<OrchestratorHost>, module: ModuleHash, state: SharedState) -> Self {
-        Self { host, module, state, control: Arc::default(), guest: Guest::NotStarted }
+    pub(crate) fn new(
+        host: Arc<OrchestratorHost>,
+        shared: Arc<Shared>,
+        module: ModuleHash,
+        state: SharedState,
+    ) -> Self {
+        Self { host, shared, module, state, control: Arc::default(), guest: Guest::NotStarted }
     }
 
     async fn run_turn(&mut self) -> Result<Progress, ExecutorError> {
@@ -115,7 +120,7 @@ impl WasmOrchestratorRun {
             return Ok(Err(TaskFailureDetails::non_retriable("UnknownOrchestrator", message)));
         };
         let function: Arc<str> = function.name.as_str().into();
-        let shared = Arc::clone(&self.host.shared);
+        let shared = Arc::clone(&self.shared);
         let context = Some(Arc::clone(&self.state));
         let state = OrchestratorState::new(shared, function, context, Arc::clone(&self.control));
         Ok(Ok(Box::pin(run_guest(component, state, input, slot))))

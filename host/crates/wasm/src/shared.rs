@@ -1,4 +1,4 @@
-//! What all functions of the process share.
+//! What all functions of an app share.
 
 use crate::{HostPattern, ManagementLinks, WasmSettings, guest_log::LogLimits};
 use durance_durable::Json;
@@ -10,14 +10,21 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct Shared {
     pub(crate) settings: WasmSettings,
     pub(crate) allowed_hosts: Arc<[HostPattern]>,
-    pub(crate) client: OnceLock<OrchestrationClient>,
-    pub(crate) links: OnceLock<Arc<dyn ManagementLinks>>,
+    pub(crate) client: Arc<OnceLock<OrchestrationClient>>,
+    pub(crate) links: Arc<OnceLock<Arc<dyn ManagementLinks>>>,
 }
 
 impl Shared {
     pub(crate) fn new(settings: WasmSettings) -> Arc<Self> {
         let allowed_hosts = settings.allowed_outbound_hosts.as_slice().into();
-        Arc::new(Self { settings, allowed_hosts, client: OnceLock::new(), links: OnceLock::new() })
+        Arc::new(Self { settings, allowed_hosts, client: Arc::default(), links: Arc::default() })
+    }
+
+    /// The same for another app, with the same client and links.
+    pub(crate) fn with(&self, settings: WasmSettings) -> Arc<Self> {
+        let allowed_hosts = settings.allowed_outbound_hosts.as_slice().into();
+        let (client, links) = (Arc::clone(&self.client), Arc::clone(&self.links));
+        Arc::new(Self { settings, allowed_hosts, client, links })
     }
 
     pub(crate) fn log_limits(&self) -> LogLimits {

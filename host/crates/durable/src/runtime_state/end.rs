@@ -148,6 +148,7 @@ impl RuntimeState {
         commit.status = RuntimeStatus::ContinuedAsNew;
         commit.next = Some(NextExecution {
             execution: next,
+            keep_version: again.keep_version,
             record: ExecutionRecord {
                 instance: self.instance.clone(),
                 started: self.now,

@@ -133,6 +133,8 @@ pub struct ContinueAsNew {
     pub input: Json,
     /// Whether external events that nobody waited for go with it.
     pub preserve_unprocessed_events: bool,
+    /// Whether it stays on the component that this execution runs on, and does not take that of the active app version.
+    pub keep_version: bool,
 }
 
 /// State of one execution of an orchestration.

@@ -351,11 +351,15 @@ fn continue_as_new_carries_unprocessed_events_in_the_order_in_which_they_came() 
     let untaken = state.wait_for_external_event("c").unwrap();
     assert_eq!(state.wait_any(&[untaken]), Ok(Some(untaken)));
     let input = json("8");
-    state.continue_as_new(ContinueAsNew { input: input.clone(), preserve_unprocessed_events: true });
+    state.continue_as_new(ContinueAsNew {
+        input: input.clone(),
+        preserve_unprocessed_events: true,
+        keep_version: true,
+    });
     let commit = returns(&mut state, "null");
     assert_eq!(commit.status, RuntimeStatus::ContinuedAsNew);
     let next = commit.next.unwrap();
-    assert_eq!((next.execution, next.record.input), (NEXT, input));
+    assert_eq!((next.execution, next.keep_version, next.record.input), (NEXT, true, input));
     assert_eq!(next.record.carryover, [events[0].clone(), events[2].clone(), events[3].clone()]);
 }
 
@@ -374,7 +378,11 @@ fn carried_events_come_before_all_others() {
 fn a_failed_orchestrator_does_not_continue_as_new() {
     let mut state = state(Vec::new());
     begin(&mut state, 10, &[HistoryEvent::ExecutionStarted]);
-    state.continue_as_new(ContinueAsNew { input: json("8"), preserve_unprocessed_events: true });
+    state.continue_as_new(ContinueAsNew {
+        input: json("8"),
+        preserve_unprocessed_events: true,
+        keep_version: false,
+    });
     let failure = TaskFailureDetails::new("Oops", "no");
     let outcome = Outcome::Returned(Err(failure.clone()));
     let commit = state.end_turn(outcome, Vec::new(), || NEXT).unwrap();

@@ -1,18 +1,20 @@
-//! The admin API: the host itself, the functions that it serves.
+//! The admin API: the host itself, the functions that it serves, the versions of the app.
 //!
 //! All of it needs the admin key. As the management API it is strict: an unknown query parameter is an error.
 
+mod apps;
 mod functions;
 mod host;
 
 use crate::{
     access::Access, body::RequestBody, keys::AccessLevel, problem::Problem, query::Query, request::Admitted,
-    response::HttpResponse,
+    response::HttpResponse, served::AppSwitch,
 };
 use http::Method;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
+pub(crate) use apps::AppsApi;
 pub(crate) use functions::{FunctionCatalog, FunctionEntry, FunctionList};
 pub(crate) use host::HostInfo;
 
@@ -20,7 +22,8 @@ pub(crate) use host::HostInfo;
 #[derive(Debug)]
 pub(crate) struct AdminApi {
     pub(crate) host: HostInfo,
-    pub(crate) functions: FunctionList,
+    pub(crate) app: AppSwitch,
+    pub(crate) apps: AppsApi,
 }
 
 impl AdminApi {
@@ -30,7 +33,7 @@ impl AdminApi {
         access: &Access,
         request: Admitted<'_>,
         path: &str,
-        _body: impl RequestBody,
+        body: impl RequestBody,
     ) -> Result<HttpResponse, Problem> {
         access.require(AccessLevel::Admin, request.parts)?;
         let segments: Vec<_> = path.split('/').skip(1).map(decode).collect();
@@ -38,7 +41,8 @@ impl AdminApi {
         let call = AdminCall { request, query: Query::parse(request.parts.uri.query()) };
         match segments.as_slice() {
             [area, "status"] if is(area, "host") => call.read(&[]).map(|()| self.host.status()),
-            [area, rest @ ..] if is(area, "functions") => self.functions.answer(&call, rest),
+            [area, rest @ ..] if is(area, "apps") => self.apps.answer(&call, rest, body).await,
+            [area, rest @ ..] if is(area, "functions") => self.app.app().list.answer(&call, rest),
             _ => Err(call.no_such_path()),
         }
     }

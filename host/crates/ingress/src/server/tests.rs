@@ -3,13 +3,14 @@ use crate::{
     access::KeyRequirement,
     admin::{FunctionCatalog, FunctionEntry},
     functions::{FunctionCall, HttpFunction, HttpFunctions},
-    gateway::{Components, GatewaySettings},
+    gateway::{GatewayParts, GatewaySettings},
     keys::{AccessLevel, KeyRing, NewKeys},
     links::{LINK_LIFETIME_DEFAULT, SignedLinks},
     problem::Problem,
     response::{self, HttpResponse},
     routing::{MethodSet, RouteDefinition},
-    testing::open_task_hub,
+    served::{AppSwitch, ServedApp},
+    testing::{NoVersions, open_task_hub},
 };
 use bytes::Bytes;
 use durance_taskhub::{SystemClock, TaskHub};
@@ -79,16 +80,17 @@ impl Fixture {
         let stub = Arc::new(Stub { begun: Semaphore::new(0), gate: Semaphore::new(0) });
         let (ring, keys) = KeyRing::generate().unwrap();
         let links = SignedLinks::new(&ring, "Hub", LINK_LIFETIME_DEFAULT, Arc::new(SystemClock));
-        let components = Components {
-            app: Arc::clone(&stub) as Arc<dyn HttpFunctions>,
-            catalog: Arc::clone(&stub) as Arc<dyn FunctionCatalog>,
-            routes: routes(),
+        let app = Arc::clone(&stub) as Arc<dyn HttpFunctions>;
+        let catalog = Arc::clone(&stub) as Arc<dyn FunctionCatalog>;
+        let parts = GatewayParts {
+            app: AppSwitch::new(ServedApp::of(settings, app, catalog, routes()).unwrap()),
+            apps: Arc::new(NoVersions),
             client: hub.client(),
             keys: ring,
             links: Arc::new(links),
             listen: address.ip(),
         };
-        let gateway = Gateway::assemble(settings, components).unwrap();
+        let gateway = Gateway::new(settings, parts);
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(server.serve(gateway, async { stopped.await.unwrap_or_default() }));
         Self { address, stub, keys, stop, served, _hub: hub }

@@ -18,7 +18,8 @@ fn continue_as_new(driver: &Driver<'_>, record: &InstanceRecord, number: u128) -
         retention: durance_durable::RetentionPolicy::default(),
     };
     write.commit.status = RuntimeStatus::ContinuedAsNew;
-    write.commit.next = Some(NextExecution { execution: execution(number), record: began });
+    write.commit.next =
+        Some(NextExecution { execution: execution(number), keep_version: true, record: began });
     driver.write(write)
 }
 

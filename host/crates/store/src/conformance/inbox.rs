@@ -131,7 +131,7 @@ pub fn event_of_a_turn_reaches_what_the_turn_starts_and_its_own_next_execution(s
         carryover: Vec::new(),
         retention: durance_durable::RetentionPolicy::default(),
     };
-    write.commit.next = Some(NextExecution { execution: execution(3), record: next });
+    write.commit.next = Some(NextExecution { execution: execution(3), keep_version: true, record: next });
     driver.write(write);
     assert_eq!((raised(&driver, "new"), raised(&driver, "job")), (vec!["a".into()], vec!["b".into()]));
 }

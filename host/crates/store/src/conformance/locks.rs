@@ -108,7 +108,8 @@ pub fn end_of_the_holder_frees_its_locks_in_the_same_commit(store: &dyn TaskHubS
     let mut write = turn_write("again", &job, vec![HistoryEvent::ContinueAsNew { input: Json::null() }]);
     write.commit.status = RuntimeStatus::ContinuedAsNew;
     let began = store.execution(job.execution).expect("can be read").expect("it began");
-    write.commit.next = Some(NextExecution { execution: super::execution(13), record: began });
+    write.commit.next =
+        Some(NextExecution { execution: super::execution(13), keep_version: true, record: began });
     driver.write(write);
     assert_eq!((record(&driver, "a"), record(&driver, "b")), (None, None));
 }

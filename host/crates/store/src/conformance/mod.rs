@@ -11,6 +11,7 @@ pub mod list;
 pub mod locks;
 pub mod purge;
 pub mod queue;
+pub mod repin;
 pub mod retention;
 pub mod rewind;
 pub mod schedule;
@@ -92,6 +93,11 @@ macro_rules! conformance_tests {
                 next_execution_takes_the_place_of_the_last,
                 events_for_the_run_stay_and_results_for_the_execution_go,
                 view_shows_the_moment_it_was_taken,
+            ]);
+            $crate::conformance_tests!(@theme $make, repin: [
+                repinned_instance_takes_no_turn_of_its_old_component,
+                instance_that_has_moved_or_ended_is_not_repinned,
+                next_execution_may_run_on_another_component,
             ]);
             $crate::conformance_tests!(@theme $make, purge: [
                 purge_deletes_everything_of_a_finished_instance,
@@ -347,7 +353,8 @@ pub fn turn_write(instance: &str, record: &InstanceRecord, events: Vec<HistoryEv
         taken: Vec::new(),
         next: None,
     };
-    TurnWrite { commit, children: Vec::new(), replies: Vec::new() }
+    let module = record.module;
+    TurnWrite { commit, children: Vec::new(), replies: Vec::new(), module, next_module: None }
 }
 
 /// A call of an activity.

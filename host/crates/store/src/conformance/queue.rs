@@ -44,6 +44,7 @@ pub fn queued_starts_begin_in_order_each_when_the_one_before_is_over(store: &dyn
     assert_eq!([queue(&driver, 2), queue(&driver, 3)], [1, 2]);
     assert_eq!(place(&driver.record("job")), (1, 2, RuntimeStatus::Running));
     assert_eq!(driver.waiting().len(), 0, "nothing of them waits to be delivered");
+    assert_eq!(store.queued_modules().expect("readable"), [driver.record("job").module].into());
     for (number, left, status) in [(2, 1, RuntimeStatus::Failed), (3, 0, RuntimeStatus::Terminated)] {
         assert_eq!(end(&driver, status), [HistoryEvent::ExecutionStarted]);
         let record = driver.record("job");

@@ -101,7 +101,7 @@ pub fn time_is_kept_over_continue_as_new(store: &dyn TaskHubStore) {
         retention: store.execution(execution(1)).expect("readable").expect("it began").retention,
     };
     again.commit.status = RuntimeStatus::ContinuedAsNew;
-    again.commit.next = Some(NextExecution { execution: execution(2), record: next });
+    again.commit.next = Some(NextExecution { execution: execution(2), keep_version: true, record: next });
     let record = driver.write(again);
     let record = driver.go_on("job", &record, vec![HistoryEvent::ExecutionStarted]);
     let ended = driver.finish("job", &record, RuntimeStatus::Completed).last_updated;

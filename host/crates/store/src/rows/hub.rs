@@ -1,8 +1,8 @@
 //! Opening a hub, and deciding the operations of a commit.
 
 use super::{
-    Key, Rows, Table, Transaction, WriteBatch, codec, entities, keys, once, purge, queue, retry, rewind,
-    schedule, send, start,
+    Key, Rows, Table, Transaction, WriteBatch, codec, entities, keys, once, purge, queue, repin, retry,
+    rewind, schedule, send, start,
     stored::{Counters, Opening, Tombstone},
     sweep,
     transaction::read,
@@ -65,6 +65,7 @@ pub(super) fn apply(transaction: &mut Transaction<'_>, operation: Operation) -> 
         Operation::Turn(write) => Outcome::Turn(turn::apply(transaction, write)?),
         Operation::Send(event) => Outcome::Send(send::apply(transaction, event)?),
         Operation::Retry(task) => Outcome::Retry { applied: retry::apply(transaction, &task)? },
+        Operation::Repin(pin) => Outcome::Repin { applied: repin::apply(transaction, &pin)? },
         Operation::Purge(instance) => Outcome::Purge(purge::apply(transaction, &instance)?),
         Operation::DropQueue(instance) => Outcome::DropQueue(queue::drop_all(transaction, &instance)?),
         Operation::Schedule(write) => Outcome::Schedule(schedule::apply(transaction, write)?),
@@ -93,6 +94,7 @@ fn check_driven(
         Operation::Send(event) => event.instance.partition(count),
         Operation::Retry(task) => task.instance.partition(count),
         Operation::Purge(instance) | Operation::DropQueue(instance) => instance.partition(count),
+        Operation::Repin(pin) => pin.instance.partition(count),
         Operation::Rewind(request) => request.instance.partition(count),
         Operation::Schedule(write) => write.id.partition(count),
         Operation::SignalEntity(signal) => signal.entity.partition(count),

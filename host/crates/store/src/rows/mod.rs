@@ -15,6 +15,7 @@ mod once;
 mod purge;
 mod queue;
 mod read;
+mod repin;
 mod retry;
 mod rewind;
 mod schedule;

@@ -7,14 +7,17 @@ use super::{
 };
 use crate::{
     EntityMail, EntityPage, EntityQuery, IdempotencyKey, ListPage, ListQuery, OnceOutcome, OpenActivity,
-    OpenTimer, Recovered, Snapshot, StatusCounts, StoreError, TaskHubView,
+    OpenTimer, Recovered, Snapshot, StartRequest, StatusCounts, StoreError, TaskHubView,
 };
 use durance_durable::{
     EntityId, EntityRecord, ExecutionId, ExecutionRecord, HistoryEvent, InstanceId, InstanceRecord, Lane,
-    Message, PartitionId, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Turn,
+    Message, ModuleHash, PartitionId, ScheduleId, ScheduleRecord, ScheduleTask, TaskId, Timestamp, Turn,
 };
 use serde::de::DeserializeOwned;
-use std::{collections::HashMap, ops::ControlFlow};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::ControlFlow,
+};
 
 /// Reads from rows as they were at one moment.
 pub(crate) struct Reader<'a>(pub(crate) Box<dyn Rows + 'a>);
@@ -49,6 +52,16 @@ impl TaskHubView for Reader<'_> {
         let mut records = self.rows_under(&keys::generations(id))?;
         records.reverse();
         Ok(records)
+    }
+
+    fn queued_modules(&self) -> Result<HashSet<ModuleHash>, StoreError> {
+        let mut found = HashSet::new();
+        self.0.scan(&Key::all(Table::Queue), Direction::Up(&[]), &mut |_, value| {
+            let waiting: StartRequest = codec::decode(Table::Queue, value)?;
+            found.insert(waiting.module);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
     }
 
     fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {

@@ -12,15 +12,17 @@ use std::sync::Arc;
 const ALREADY_EXISTS: &str = "AlreadyExists";
 
 pub(super) fn apply(transaction: &mut Transaction<'_>, write: TurnWrite) -> Result<TurnOutcome, StoreError> {
-    let TurnWrite { commit, children, replies } = write;
+    let TurnWrite { commit, children, replies, module, next_module } = write;
     let record = transaction.record(&commit.instance)?;
-    let Some(mut record) = record.filter(|record| is_built_on(&commit, record)) else {
+    let Some(mut record) = record.filter(|record| record.module == module && is_built_on(&commit, record))
+    else {
         return Ok(TurnOutcome::Stale);
     };
     let before = Some(Listed::of(&record));
     let mut messages = Vec::new();
     take_messages(transaction, &commit);
     entities::send_of_turn(transaction, &commit)?;
+    record.module = next_module.unwrap_or(module);
     record.last_updated = commit.turn.time;
     record.custom_status.clone_from(&commit.custom_status);
     match &commit.next {

@@ -177,6 +177,6 @@ impl Engine {
                 .resolve_orchestrator(name)
                 .ok_or_else(|| self.unknown_orchestrator(name).to_string().into()),
         };
-        RunWith { revision: record.revision, module, retention: self.retention, seed: self.clock.new_id() }
+        RunWith { revision: record.revision, module, retention: self.retention(), seed: self.clock.new_id() }
     }
 }

@@ -48,6 +48,14 @@ impl Engine {
         drop(gate);
     }
 
+    /// Sees that the schedules are those of the app that is served now.
+    pub(crate) async fn renew_schedules(self: &Arc<Self>) {
+        let _gate = self.schedules.gate.lock().await;
+        if let Err(error) = self.match_schedules(&self.executor.timer_functions()).await {
+            tracing::error!(%error, "the schedules of timer-triggered functions could not be written");
+        }
+    }
+
     /// A function's schedule follows its code: it is made, changed and deleted with it.
     async fn match_schedules(self: &Arc<Self>, functions: &[TimerFunction]) -> Result<(), ClientError> {
         for entry in self.schedules.all() {
@@ -134,6 +142,7 @@ impl Engine {
     }
 
     async fn tick(self: &Arc<Self>, entry: &Scheduled) -> Result<(), ClientError> {
+        let _era = self.era.present();
         let record = entry.record();
         let id: ScheduleId = entry.id.clone();
         self.change_schedule(id, ScheduleChange::Tick(self.run_with(&record))).await.map(drop)

@@ -72,6 +72,7 @@ impl Ledger {
                 let holder = match answer {
                     StartAnswer::Started(holder) => holder,
                     StartAnswer::Existing(holder) | StartAnswer::AlreadyExists(holder) => holder,
+                    StartAnswer::Queued(queued) => &queued.holder,
                     StartAnswer::Changed(_) => panic!("nothing changes between look and start: {answer:?}"),
                 };
                 let is_new = matches!(answer, StartAnswer::Started(_));

@@ -1,8 +1,8 @@
 //! A store whose commits can hang or fail.
 
 use durance_durable::{
-    EntityId, EntityRecord, ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, PartitionId,
-    ScheduleId, ScheduleRecord, Timestamp, Turn,
+    EntityId, EntityRecord, ExecutionId, ExecutionRecord, InstanceId, InstanceRecord, ModuleHash,
+    PartitionId, ScheduleId, ScheduleRecord, Timestamp, Turn,
 };
 use durance_store::{
     Committed, EntityMail, EntityPage, EntityQuery, Fence, IdempotencyKey, Lease, ListPage, ListQuery,
@@ -10,7 +10,7 @@ use durance_store::{
     TaskHubView,
 };
 use parking_lot::{Condvar, Mutex};
-use std::{io, sync::Arc};
+use std::{collections::HashSet, io, sync::Arc};
 
 /// What happens to the next commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +100,10 @@ impl TaskHubView for FaultyStore {
 
     fn schedules(&self) -> Result<Vec<(ScheduleId, ScheduleRecord)>, StoreError> {
         self.store.schedules()
+    }
+
+    fn queued_modules(&self) -> Result<HashSet<ModuleHash>, StoreError> {
+        self.store.queued_modules()
     }
 
     fn children(&self, id: &InstanceId) -> Result<Vec<InstanceId>, StoreError> {

@@ -112,7 +112,8 @@ impl Context {
     }
 
     pub(crate) fn continue_as_new(&self, input: &str) {
-        let next = ContinueAsNew { input: json(input), preserve_unprocessed_events: true };
+        let next =
+            ContinueAsNew { input: json(input), preserve_unprocessed_events: true, keep_version: false };
         self.0.lock().continue_as_new(next);
     }
 

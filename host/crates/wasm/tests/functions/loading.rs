@@ -142,11 +142,12 @@ async fn component_that_nobody_needs_is_deleted() {
     let module = old.resolve_orchestrator("Versioned").unwrap();
     let new = load(&[guest("pinned_v2")], data.path()).await.unwrap();
 
-    new.delete_unneeded_modules(&HashSet::from([module])).unwrap();
+    let active = new.resolve_orchestrator("Versioned").unwrap();
+    new.runtime().retain(&HashSet::from([active, module])).unwrap();
     let mut pinned = Orchestration::pinned(&new, module, "Versioned", "null");
     assert_eq!(pinned.start().await, Progress::Waiting);
 
-    new.delete_unneeded_modules(&HashSet::new()).unwrap();
+    new.runtime().retain(&HashSet::from([active])).unwrap();
     let mut orphan = Orchestration::pinned(&new, module, "Versioned", "null");
     orphan
         .state

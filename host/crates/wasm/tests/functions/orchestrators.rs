@@ -142,7 +142,7 @@ async fn no_more_orchestrators_than_slots_are_in_memory() {
         app_with(&["wait_for_approval"], WasmSettings { orchestrators_max: Some(2), ..settings() }).await;
     let input = r#"{"timeoutSeconds":60}"#;
     let mut suspended = Vec::new();
-    for _ in 0..app.orchestrator_slots() {
+    for _ in 0..app.runtime().orchestrator_slots() {
         let mut waiting = Orchestration::new(&app, "WaitForApproval", input);
         assert_eq!(waiting.start().await, Progress::Waiting);
         suspended.push(waiting);

@@ -70,7 +70,11 @@ async fn collect(state: Shared, per_execution: usize, keeps_waiters: bool) -> Js
         }
     }
     let input = Json::of(&seen);
-    state.borrow_mut().continue_as_new(ContinueAsNew { input, preserve_unprocessed_events: true });
+    state.borrow_mut().continue_as_new(ContinueAsNew {
+        input,
+        preserve_unprocessed_events: true,
+        keep_version: false,
+    });
     Json::null()
 }
 
