@@ -81,7 +81,7 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     hub.recover()?;
     if new_keys.is_some() {
         // Only now: a start that failed before would have kept keys that nobody has seen.
-        keys.save(&key_file)?;
+        keys.save()?;
     }
     Banner { config: &config, address, functions: app.functions(), new_keys: new_keys.as_ref() }.print();
     tokio::task::spawn_blocking(move || delete_unneeded_modules(&*store, &app));

@@ -24,6 +24,7 @@ pub struct Launch {
     app: AppFolder,
     data: Arc<TempDir>,
     arguments: Vec<OsString>,
+    builds: bool,
 }
 
 impl Launch {
@@ -34,13 +35,20 @@ impl Launch {
     #[must_use]
     pub fn of(app: &AppFolder) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder can be made");
-        Self { app: app.clone(), data: Arc::new(data), arguments: Vec::new() }
+        Self { app: app.clone(), data: Arc::new(data), arguments: Vec::new(), builds: false }
     }
 
     /// Adds an argument to the command line.
     #[must_use]
     pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// Lets the program build the app first, if that is needed. Otherwise it takes the components as they are.
+    #[must_use]
+    pub fn building(mut self) -> Self {
+        self.builds = true;
         self
     }
 
@@ -81,17 +89,17 @@ impl Launch {
     }
 
     fn command_line(&self) -> Vec<OsString> {
-        let fixed: [&OsStr; 7] = [
+        let fixed: [&OsStr; 6] = [
             "start".as_ref(),
             self.app.path().as_ref(),
-            // They were built before the tests.
-            "--no-build".as_ref(),
             "--listen".as_ref(),
             "127.0.0.1:0".as_ref(),
             "--data".as_ref(),
             self.data.path().as_ref(),
         ];
-        fixed.into_iter().map(OsStr::to_owned).chain(self.arguments.iter().cloned()).collect()
+        let no_build = (!self.builds).then(|| OsString::from("--no-build"));
+        let fixed = fixed.into_iter().map(OsStr::to_owned).chain(no_build);
+        fixed.chain(self.arguments.iter().cloned()).collect()
     }
 }
 

@@ -44,23 +44,29 @@ pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header);
-    table.add_rows(rows);
+    let mut table = plain();
+    table.set_header(header).add_rows(rows);
     trimmed(&table)
 }
 
 /// Names with their values, one a line.
 pub(crate) fn properties<'p>(rows: impl IntoIterator<Item = (&'p str, Option<String>)>) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    let mut table = plain();
     for (name, value) in rows {
         if let Some(value) = value {
             table.add_row([name.to_owned(), value]);
         }
     }
     trimmed(&table)
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    if let Some((_, columns)) = console::Term::stdout().size_checked() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
+    }
+    table
 }
 
 /// Without the blanks that fill lines up.

@@ -2,7 +2,7 @@
 
 use crate::{
     access::{Access, KeyRequirement},
-    admin::{AdminApi, FunctionCatalog, FunctionList, HostInfo},
+    admin::{AdminApi, FunctionCatalog, FunctionList, HostInfo, KeyAdmin},
     app,
     body::{BodyLimits, RequestBody},
     functions::{Functions, HttpFunction, HttpFunctions},
@@ -108,12 +108,14 @@ impl Gateway {
         let router = Router::new(&settings.route_prefix, routes)?;
         let body_limits =
             BodyLimits { bytes_max: settings.body_bytes_max, timeout: settings.body_read_timeout };
-        Ok(Self {
-            access: Access::new(keys, settings.key_requirement, listen),
-            admin: AdminApi {
+        let admin = AdminApi {
                 host: HostInfo::new(env!("CARGO_PKG_VERSION"), links.task_hub()),
                 functions: FunctionList { catalog, route_prefix: settings.route_prefix.clone() },
-            },
+                keys: KeyAdmin { keys: keys.clone(), links: Arc::clone(&links) },
+        };
+        Ok(Self {
+            access: Access::new(keys, settings.key_requirement, listen),
+            admin,
             functions: Functions {
                 app,
                 router,

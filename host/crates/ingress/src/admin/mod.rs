@@ -1,9 +1,10 @@
-//! The admin API: the host itself, the functions that it serves.
+//! The admin API: the host itself, the functions that it serves, its keys.
 //!
 //! All of it needs the admin key. As the management API it is strict: an unknown query parameter is an error.
 
 mod functions;
 mod host;
+mod keys;
 
 use crate::{
     access::Access, body::RequestBody, keys::AccessLevel, problem::Problem, query::Query, request::Admitted,
@@ -15,12 +16,14 @@ use std::borrow::Cow;
 
 pub(crate) use functions::{FunctionCatalog, FunctionEntry, FunctionList};
 pub(crate) use host::HostInfo;
+pub(crate) use keys::KeyAdmin;
 
 /// Answers requests under `/admin`.
 #[derive(Debug)]
 pub(crate) struct AdminApi {
     pub(crate) host: HostInfo,
     pub(crate) functions: FunctionList,
+    pub(crate) keys: KeyAdmin,
 }
 
 impl AdminApi {
@@ -38,6 +41,9 @@ impl AdminApi {
         let call = AdminCall { request, query: Query::parse(request.parts.uri.query()) };
         match segments.as_slice() {
             [area, "status"] if is(area, "host") => call.read(&[]).map(|()| self.host.status()),
+            [area, keys, rest @ ..] if is(area, "host") && is(keys, "keys") => {
+                self.keys.answer(&call, rest).await
+            }
             [area, rest @ ..] if is(area, "functions") => self.functions.answer(&call, rest),
             _ => Err(call.no_such_path()),
         }
