@@ -74,7 +74,8 @@ pub(crate) fn run(args: KeysArgs) -> Result<Exit, CommandError> {
         KeysCommand::List => list(&client, output)?,
         KeysCommand::Create { name, level } => {
             let level = level.to_possible_value();
-            let request = on(Method::POST, &name, "").optional("level", level.as_ref().map(|level| level.get_name()));
+            let request =
+                on(Method::POST, &name, "").optional("level", level.as_ref().map(|level| level.get_name()));
             show(&client, output, request)?;
         }
         KeysCommand::Rotate { name, revoke } => {
@@ -103,5 +104,7 @@ fn list(client: &HostClient, output: Output) -> Result<(), CommandError> {
 fn show(client: &HostClient, output: Output, request: Request) -> Result<(), CommandError> {
     let answer = client.call(request)?;
     let key: Key = client.read(&answer)?;
-    output.either(&answer.body, || key.value.unwrap_or_else(|| format!("'{}' is another one from now on.", key.name)))
+    output.either(&answer.body, || {
+        key.value.unwrap_or_else(|| format!("'{}' is another one from now on.", key.name))
+    })
 }

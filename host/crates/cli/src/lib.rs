@@ -22,7 +22,7 @@ mod schedules;
 pub use args::{HostArgs, Secret};
 pub use client::{Answer, HostClient, Request, segment};
 pub use error::{CommandError, Exit};
-pub use output::Output;
+pub use output::{Output, print};
 
 use clap::Subcommand;
 use std::process::ExitCode;

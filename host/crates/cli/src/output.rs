@@ -15,28 +15,28 @@ pub struct Output {
 }
 
 impl Output {
-    /// Prints one line, or several.
-    ///
-    /// # Errors
-    /// Standard output is closed.
-    pub fn line(self, text: &str) -> Result<(), CommandError> {
-        let mut out = io::stdout().lock();
-        writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()).map_err(CommandError::Output)
-    }
-
     /// Prints the JSON for programs, otherwise what `text` makes.
     pub(crate) fn either(self, json: &str, text: impl FnOnce() -> String) -> Result<(), CommandError> {
-        if self.json { self.line(json) } else { self.line(&text()) }
+        if self.json { print(json) } else { print(&text()) }
     }
 
     /// Prints that something was done: for people only, unless the host answered something.
     pub(crate) fn done(self, answer: &str, text: &str) -> Result<(), CommandError> {
         match (self.json, answer.is_empty()) {
             (true, true) => Ok(()),
-            (true, false) => self.line(answer),
-            (false, _) => self.line(text),
+            (true, false) => print(answer),
+            (false, _) => print(text),
         }
     }
+}
+
+/// Prints one line, or several.
+///
+/// # Errors
+/// Standard output is closed.
+pub fn print(text: &str) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()).map_err(CommandError::Output)
 }
 
 /// A table without lines. On a terminal it takes its width, elsewhere as much as it needs.

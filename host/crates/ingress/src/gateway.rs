@@ -109,9 +109,9 @@ impl Gateway {
         let body_limits =
             BodyLimits { bytes_max: settings.body_bytes_max, timeout: settings.body_read_timeout };
         let admin = AdminApi {
-                host: HostInfo::new(env!("CARGO_PKG_VERSION"), links.task_hub()),
-                functions: FunctionList { catalog, route_prefix: settings.route_prefix.clone() },
-                keys: KeyAdmin { keys: keys.clone(), links: Arc::clone(&links) },
+            host: HostInfo::new(env!("CARGO_PKG_VERSION"), links.task_hub()),
+            functions: FunctionList { catalog, route_prefix: settings.route_prefix.clone() },
+            keys: KeyAdmin { keys: keys.clone(), links: Arc::clone(&links) },
         };
         Ok(Self {
             access: Access::new(keys, settings.key_requirement, listen),

@@ -133,7 +133,8 @@ impl SignedLinks {
     pub fn verify(&self, instance: &InstanceId, link: &LinkSignature) -> Result<(), InvalidLink> {
         let signature = BASE64_URL_SAFE_NO_PAD.decode(&link.signature).map_err(|_| InvalidLink::Forged)?;
         let now = self.now();
-        let signed_by = |secret| mac_of(secret, instance, link.expires).verify_slice(&signature).is_ok();
+        let signed_by =
+            |secret: &[u8; 32]| mac_of(secret, instance, link.expires).verify_slice(&signature).is_ok();
         if !self.keys.link_secrets(now).iter().any(signed_by) {
             return Err(InvalidLink::Forged);
         }

@@ -213,7 +213,9 @@ impl From<KeyChangeError> for Problem {
         let detail = error.to_string();
         match error {
             KeyChangeError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, detail),
-            KeyChangeError::Exists(_) | KeyChangeError::Reserved(_) => Self::new(StatusCode::CONFLICT, detail),
+            KeyChangeError::Exists(_) | KeyChangeError::Reserved(_) => {
+                Self::new(StatusCode::CONFLICT, detail)
+            }
             KeyChangeError::Name(_) => Self::new(StatusCode::BAD_REQUEST, detail),
             KeyChangeError::Keys(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,6 +1,8 @@
 //! Keys are listed, made, rotated and deleted while the host runs.
 
-use super::{AccessLevel, HashedKey, KeyError, KeyRing, Keys, LINKS, LinkSecret, MASTER, PreviousSecret, random_key};
+use super::{
+    AccessLevel, HashedKey, KeyError, KeyRing, Keys, LINKS, LinkSecret, MASTER, PreviousSecret, random_key,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::sync::PoisonError;
@@ -46,7 +48,9 @@ pub(crate) enum KeyChangeError {
     Exists(String),
     #[error("the key '{0}' is the host's own and stays; rotate it to get a new value")]
     Reserved(String),
-    #[error("'{0}' cannot be the name of a key: 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.', the first no '_'")]
+    #[error(
+        "'{0}' cannot be the name of a key: 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.', the first no '_'"
+    )]
     Name(String),
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -62,7 +66,8 @@ impl KeyRing {
     /// Makes a key. It is durable when this returns.
     pub(crate) fn create(&self, name: &str, level: AccessLevel) -> Result<MadeKey, KeyChangeError> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.starts_with('_') || !name.bytes().all(fits) {
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.starts_with('_') || !name.bytes().all(fits)
+        {
             return Err(KeyChangeError::Name(name.to_owned()));
         }
         self.change(|keys| {

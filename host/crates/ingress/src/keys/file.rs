@@ -119,8 +119,7 @@ fn decode_secret(text: &str) -> Result<[u8; SECRET_BYTES], String> {
 /// Writes beside the file and renames, so that a crash leaves a whole file or none.
 fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     // The mode above is only for a new file.
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(text)?;
