@@ -111,7 +111,7 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     hub.recover()?;
     if new_keys.is_some() {
         // Only now: a start that failed before would have kept keys that nobody has seen.
-        keys.save(&key_file)?;
+        keys.save()?;
     }
     Banner {
         name: &deployments.host.name,

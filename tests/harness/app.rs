@@ -24,6 +24,12 @@ impl AppFolder {
         Self { path: repository().join("functions"), _temporary: None }
     }
 
+    /// A folder that is there already, and stays.
+    #[must_use]
+    pub fn existing(path: &Path) -> Self {
+        Self { path: path.to_owned(), _temporary: None }
+    }
+
     /// A new folder whose `durance.toml` begins with this text; `name` and `components` are added, and every component
     /// in the folder belongs to the app.
     ///

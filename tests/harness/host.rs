@@ -24,6 +24,7 @@ pub struct Launch {
     app: Option<AppFolder>,
     data: Arc<TempDir>,
     arguments: Vec<OsString>,
+    builds: bool,
 }
 
 impl Launch {
@@ -34,7 +35,7 @@ impl Launch {
     #[must_use]
     pub fn of(app: &AppFolder) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder can be made");
-        Self { app: Some(app.clone()), data: Arc::new(data), arguments: Vec::new() }
+        Self { app: Some(app.clone()), data: Arc::new(data), arguments: Vec::new(), builds: false }
     }
 
     /// Starts what is deployed to a data folder of its own; at first that is nothing, for an app of this name.
@@ -45,13 +46,20 @@ impl Launch {
     pub fn for_deployments(name: &str) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder can be made");
         let arguments = vec!["--name".into(), name.into()];
-        Self { app: None, data: Arc::new(data), arguments }
+        Self { app: None, data: Arc::new(data), arguments, builds: false }
     }
 
     /// Adds an argument to the command line.
     #[must_use]
     pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// Lets the program build the app first, if that is needed. Otherwise it takes the components as they are.
+    #[must_use]
+    pub fn building(mut self) -> Self {
+        self.builds = true;
         self
     }
 
@@ -93,16 +101,13 @@ impl Launch {
 
     fn command_line(&self) -> Vec<OsString> {
         let app = self.app.as_ref().map(|app| app.path().as_os_str().to_owned());
-        let fixed: [&OsStr; 5] = [
-            // They were built before the tests.
-            "--no-build".as_ref(),
-            "--listen".as_ref(),
-            "127.0.0.1:0".as_ref(),
-            "--data".as_ref(),
-            self.data.path().as_ref(),
-        ];
+        let fixed: [&OsStr; 4] =
+            ["--listen".as_ref(), "127.0.0.1:0".as_ref(), "--data".as_ref(), self.data.path().as_ref()];
         let fixed = fixed.into_iter().map(OsStr::to_owned);
-        ["start".into()].into_iter().chain(app).chain(fixed).chain(self.arguments.iter().cloned()).collect()
+        // The components were built before the tests.
+        let no_build = (!self.builds).then(|| "--no-build".into());
+        let program = ["start".into()].into_iter().chain(app).chain(fixed);
+        program.chain(no_build).chain(self.arguments.iter().cloned()).collect()
     }
 }
 

@@ -16,6 +16,6 @@ pub use host::{FailedStart, Host, Launch};
 pub use loopback::{LoopbackRequest, LoopbackServer};
 pub use orchestrations::{MANAGEMENT, is_finished, run_of};
 pub use process::{Ended, run_program};
-pub use repository::{components_in, repository};
+pub use repository::{components_in, program, repository};
 pub use shared::{guests, samples};
 pub use wait::{PATIENCE, eventually, eventually_blocking, eventually_within};

@@ -23,7 +23,11 @@ pub fn components_in(folder: &str) -> PathBuf {
 }
 
 /// The program under test: the one beside the test's own target folder, or `DURANCE_BIN`.
-pub(crate) fn program() -> PathBuf {
+///
+/// # Panics
+/// It has not been built.
+#[must_use]
+pub fn program() -> PathBuf {
     let path = std::env::var_os("DURANCE_BIN").map_or_else(built_program, PathBuf::from);
     assert!(path.is_file(), "{} is missing: run `cargo build --release -p durance`", path.display());
     path

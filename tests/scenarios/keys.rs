@@ -1,6 +1,6 @@
 //! Who may do what: keys, signed links, and on loopback without keys, who is at home.
 
-use durance_tests::{AppFolder, Client, Host, Launch, MANAGEMENT, eventually, samples};
+use durance_tests::{AppFolder, Client, Host, Launch, MANAGEMENT, Reply, eventually, samples};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -132,6 +132,40 @@ async fn links_expire() {
     assert!(refused.expect_problem(401).contains("expired"));
     let admin = stranger.with_header(KEY_HEADER, &keys.admin);
     assert_eq!(admin.status("brief").await["input"], json!({ "timeoutSeconds": 300 }));
+}
+
+#[tokio::test]
+async fn keys_change_while_the_host_runs_and_links_outlive_what_signed_them() {
+    let host = launch().start();
+    let keys = keys_of(&host);
+    let (stranger, admin) = (host.client(), host.client().with_header(KEY_HEADER, &keys.admin));
+    let links = start(&admin, "kept").await;
+    let link = links["statusQueryGetUri"].as_str().unwrap();
+    let value = |reply: Reply| reply.json()["value"].as_str().expect("the value is shown").to_owned();
+
+    let created = admin.post("/admin/host/keys/ci?level=admin", "").await.expect(201);
+    assert_eq!(created.header("cache-control"), Some("no-store"));
+    let ci = value(created);
+    let master = value(admin.post("/admin/host/keys/_master/rotate", "").await.expect(200));
+    assert!(!admin.get("/admin/host/keys").await.expect_problem(401).is_empty());
+    let admin = stranger.with_header(KEY_HEADER, &ci);
+    let _deleted = admin.delete("/admin/host/keys/default").await.expect(204);
+    let _rotated = admin.post("/admin/host/keys/_links/rotate", "").await.expect(200);
+    let listed = admin.get("/admin/host/keys").await.expect(200);
+    for secret in [&ci, &master, &keys.admin] {
+        assert!(!listed.text().contains(secret) && !host.said().contains(&ci));
+    }
+
+    let host = host.crash().start();
+    let (stranger, port) = (host.client(), host.url());
+    let moved = |link: &str| format!("{port}{}", &link[link.find("/runtime").unwrap()..]);
+    let admin = stranger.with_header(KEY_HEADER, &master);
+    let _listed = admin.get("/admin/host/keys").await.expect(200);
+    let function = stranger.with_header(KEY_HEADER, &keys.function);
+    let _refused = function.post("/api/orchestrators/WaitForApproval", WAIT).await.expect(401);
+    let _status = stranger.get(&moved(link)).await.expect(202);
+    let _revoked = admin.post("/admin/host/keys/_links/rotate?revoke=true", "").await.expect(200);
+    let _refused = stranger.get(&moved(link)).await.expect(401);
 }
 
 #[tokio::test]

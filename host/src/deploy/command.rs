@@ -128,7 +128,7 @@ fn report_change(client: &HostClient, json: bool, path: &str) -> Result<(), Comm
 }
 
 fn show(json: bool, answer: &Answer, text: impl FnOnce() -> String) -> Result<(), CommandError> {
-    Output { json }.line(&if json { answer.body.clone() } else { text() })
+    Output { json }.either(&answer.body, text)
 }
 
 /// The version that begins with these digits.

@@ -4,7 +4,7 @@ use crate::{
     CommandError, Exit, HostArgs, HostClient, Output,
     args::read_optional_json,
     client::{Request, segment},
-    output::{cell, json_array, table},
+    output::{cell, json_array, print, table},
 };
 use clap::{Args, Subcommand};
 use http::Method;
@@ -65,6 +65,8 @@ struct EntityArgs {
     name: String,
 
     /// Its key: which one.
+    // Another argument, of all commands, is called `key`.
+    #[arg(id = "entity_key", value_name = "KEY")]
     key: String,
 }
 
@@ -127,20 +129,20 @@ impl Entities {
             .query("top", &args.top.clamp(1, 1_000).to_string());
         let found: Vec<Box<RawValue>> = self.client.list(&request, Some(args.top))?;
         if self.output.json {
-            return self.output.line(&json_array(&found));
+            return print(&json_array(&found));
         }
         let mut rows = Vec::new();
         for entity in &found {
             let EntityRow { entity_id, last_operation_time, state } = self.client.parse(entity.get())?;
             rows.push([entity_id.name, entity_id.key, last_operation_time, cell(Some(&state))]);
         }
-        self.output.line(&table(["NAME", "KEY", "LAST USED", "STATE"], rows))
+        print(&table(["NAME", "KEY", "LAST USED", "STATE"], rows))
     }
 
     /// The state is JSON anyway.
     fn show(&self, entity: &EntityArgs) -> Result<(), CommandError> {
         let answer = self.client.call(entity.request(Method::GET))?;
-        self.output.line(&answer.body)
+        print(&answer.body)
     }
 
     fn signal(&self, args: &SignalArgs) -> Result<(), CommandError> {

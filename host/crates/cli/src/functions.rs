@@ -4,7 +4,7 @@ use crate::{
     CommandError, Exit, HostArgs, HostClient, Output,
     args::{parse_pair, read_optional_json},
     client::{Answer, Request, segment},
-    output::{properties, table},
+    output::{print, properties, table},
 };
 use clap::{Args, Subcommand};
 use http::Method;
@@ -146,7 +146,7 @@ impl Functions {
                 let path = format!("/orchestrators/{}", segment(&function.name));
                 let input = read_optional_json(args.input.as_deref())?.unwrap_or_default();
                 let answer = self.client.call(Request::management(Method::POST, &path).body(input))?;
-                self.output.line(&answer.body)?;
+                print(&answer.body)?;
             }
             "timerTrigger" => {
                 let path = format!("/schedules/{}/trigger", segment(&function.name));
@@ -185,7 +185,7 @@ impl Functions {
         }
         let answer = self.client.send(request)?;
         if !answer.body.is_empty() {
-            self.output.line(&answer.body)?;
+            print(&answer.body)?;
         }
         match answer.status {
             ..400 => Ok(Exit::Done),
@@ -279,7 +279,8 @@ mod tests {
 
     #[test]
     fn route_is_filled_with_values() {
-        let table: [(&str, &[(&str, &str)], Result<&str, &str>); 9] = [
+        type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Result<&'c str, &'c str>);
+        let table: [Case<'_>; 9] = [
             ("http://h:1/api/hello/{name?}", &[], Ok("/api/hello")),
             ("http://h:1/api/hello/{name?}", &[("NAME", "a b/c")], Ok("/api/hello/a%20b%2Fc")),
             ("http://h:1/api/{a}/x/{b:int}", &[("a", "1"), ("b", "2")], Ok("/api/1/x/2")),

@@ -14,6 +14,7 @@ mod entities;
 mod error;
 mod functions;
 mod instances;
+mod keys;
 pub mod new;
 mod output;
 mod schedules;
@@ -21,7 +22,7 @@ mod schedules;
 pub use args::{HostArgs, Secret};
 pub use client::{Answer, HostClient, Request, segment};
 pub use error::{CommandError, Exit};
-pub use output::Output;
+pub use output::{Output, print};
 
 use clap::Subcommand;
 use std::process::ExitCode;
@@ -54,6 +55,9 @@ pub enum RemoteCommand {
     /// Make and manage schedules.
     #[command(after_help = EXIT_STATUS_HELP)]
     Schedules(schedules::SchedulesArgs),
+    /// Make, rotate and delete the keys of a host.
+    #[command(after_help = EXIT_STATUS_HELP)]
+    Keys(keys::KeysArgs),
 }
 
 impl RemoteCommand {
@@ -65,6 +69,7 @@ impl RemoteCommand {
             Self::Entities(args) => entities::run(args),
             Self::Functions(args) => functions::run(args),
             Self::Schedules(args) => schedules::run(args),
+            Self::Keys(args) => keys::run(args),
         };
         Exit::report(done)
     }

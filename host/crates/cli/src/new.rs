@@ -1,6 +1,6 @@
 //! `durance new`: a function app that builds and runs as it is.
 
-use crate::{CommandError, Exit, Output};
+use crate::{CommandError, Exit, print};
 use clap::{Args, ValueEnum};
 use dialoguer::{Input, Select, theme::ColorfulTheme};
 use include_dir::{Dir, include_dir};
@@ -94,7 +94,7 @@ pub fn run(args: NewArgs) -> Result<Exit, CommandError> {
     write_app(&folder, template, &marks).map_err(|error| {
         CommandError::Failed(format!("cannot make the app in {}: {error}", folder.display()))
     })?;
-    Output { json: false }.line(&format!(
+    print(&format!(
         "Made '{}' of the template '{}'. Next:\n\n  cd {}\n  durance start",
         marks.name,
         template.name(),

@@ -15,28 +15,28 @@ pub struct Output {
 }
 
 impl Output {
-    /// Prints one line, or several.
-    ///
-    /// # Errors
-    /// Standard output is closed.
-    pub fn line(self, text: &str) -> Result<(), CommandError> {
-        let mut out = io::stdout().lock();
-        writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()).map_err(CommandError::Output)
-    }
-
     /// Prints the JSON for programs, otherwise what `text` makes.
-    pub(crate) fn either(self, json: &str, text: impl FnOnce() -> String) -> Result<(), CommandError> {
-        if self.json { self.line(json) } else { self.line(&text()) }
+    pub fn either(self, json: &str, text: impl FnOnce() -> String) -> Result<(), CommandError> {
+        if self.json { print(json) } else { print(&text()) }
     }
 
     /// Prints that something was done: for people only, unless the host answered something.
     pub(crate) fn done(self, answer: &str, text: &str) -> Result<(), CommandError> {
         match (self.json, answer.is_empty()) {
             (true, true) => Ok(()),
-            (true, false) => self.line(answer),
-            (false, _) => self.line(text),
+            (true, false) => print(answer),
+            (false, _) => print(text),
         }
     }
+}
+
+/// Prints one line, or several.
+///
+/// # Errors
+/// Standard output is closed.
+pub fn print(text: &str) -> Result<(), CommandError> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()).map_err(CommandError::Output)
 }
 
 /// A table without lines. On a terminal it takes its width, elsewhere as much as it needs.
@@ -44,23 +44,29 @@ pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header);
-    table.add_rows(rows);
+    let mut table = plain();
+    table.set_header(header).add_rows(rows);
     trimmed(&table)
 }
 
 /// Names with their values, one a line.
 pub(crate) fn properties<'p>(rows: impl IntoIterator<Item = (&'p str, Option<String>)>) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    let mut table = plain();
     for (name, value) in rows {
         if let Some(value) = value {
             table.add_row([name.to_owned(), value]);
         }
     }
     trimmed(&table)
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    if let Some((_, columns)) = console::Term::stdout().size_checked() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(columns);
+    }
+    table
 }
 
 /// Without the blanks that fill lines up.

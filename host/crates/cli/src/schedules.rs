@@ -4,7 +4,7 @@ use crate::{
     CommandError, Exit, HostArgs, HostClient, Output,
     args::read_optional_json,
     client::{Request, segment},
-    output::{cell, json_array, properties, table},
+    output::{cell, json_array, print, properties, table},
 };
 use clap::{Args, Subcommand};
 use http::Method;
@@ -161,7 +161,7 @@ impl Schedules {
             Request::management(Method::GET, "/schedules").query("top", &top.clamp(1, 1_000).to_string());
         let found: Vec<Box<RawValue>> = self.client.list(&request, Some(top))?;
         if self.output.json {
-            return self.output.line(&json_array(&found));
+            return print(&json_array(&found));
         }
         let mut rows = Vec::new();
         for schedule in &found {
@@ -179,7 +179,7 @@ impl Schedules {
                 skipped,
             ]);
         }
-        self.output.line(&table(["SCHEDULE", "STARTS", "WHEN", "STATUS", "NEXT", "RUNS", "SKIPPED"], rows))
+        print(&table(["SCHEDULE", "STARTS", "WHEN", "STATUS", "NEXT", "RUNS", "SKIPPED"], rows))
     }
 
     fn show(&self, request: Request) -> Result<(), CommandError> {

@@ -2,7 +2,7 @@
 
 use crate::{
     access::{Access, KeyRequirement},
-    admin::{AdminApi, AppsApi, HostInfo},
+    admin::{AdminApi, AppsApi, HostInfo, KeyAdmin},
     app_versions::AppVersions,
     body::{BodyLimits, RequestBody},
     keys::KeyRing,
@@ -86,11 +86,12 @@ impl Gateway {
     pub fn new(settings: &GatewaySettings, parts: GatewayParts) -> Self {
         let GatewayParts { app, apps, client, keys, links, listen } = parts;
         Self {
-            access: Access::new(keys, settings.key_requirement, listen),
+            access: Access::new(keys.clone(), settings.key_requirement, listen),
             admin: AdminApi {
                 host: HostInfo::new(env!("CARGO_PKG_VERSION"), links.task_hub()),
                 app: app.clone(),
                 apps: AppsApi { versions: apps },
+                keys: KeyAdmin { keys, links: Arc::clone(&links) },
             },
             repeated: RepeatedRequests::new(client.clone()),
             management: ManagementApi::new(client, links, BodyLimits::of(settings)),

@@ -24,7 +24,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// Makes and checks the management links of one task hub.
 pub struct SignedLinks {
-    mac: Hmac<Sha256>,
+    keys: KeyRing,
     task_hub: String,
     lifetime: Duration,
     clock: Arc<dyn Clock>,
@@ -82,11 +82,7 @@ impl SignedLinks {
     /// Links for the instances of this task hub, each good for `lifetime`.
     #[must_use]
     pub fn new(keys: &KeyRing, task_hub: &str, lifetime: Duration, clock: Arc<dyn Clock>) -> Self {
-        // HMAC pads a short key with zeros; one of a whole block cannot be refused.
-        let mut key = hmac::digest::Key::<Hmac<Sha256>>::default();
-        key.iter_mut().zip(keys.link_secret()).for_each(|(byte, secret)| *byte = *secret);
-        let mac = Hmac::new(&key);
-        Self { mac, task_hub: task_hub.to_owned(), lifetime, clock }
+        Self { keys: keys.clone(), task_hub: task_hub.to_owned(), lifetime, clock }
     }
 
     /// The name of the task hub.
@@ -119,9 +115,15 @@ impl SignedLinks {
     /// A signature that opens this instance until its time is over.
     #[must_use]
     pub fn sign(&self, instance: &InstanceId) -> LinkSignature {
-        let expires = self.now().saturating_add(self.lifetime.as_secs());
-        let signature = self.mac_of(instance, expires).finalize().into_bytes();
+        let (_, expires) = self.now_and_last_expiry();
+        let signature = mac_of(&self.keys.signing_secret(), instance, expires).finalize().into_bytes();
         LinkSignature { expires, signature: BASE64_URL_SAFE_NO_PAD.encode(signature) }
+    }
+
+    /// Now, and when the last of the links that are made until now expires, in seconds since the Unix epoch.
+    pub(crate) fn now_and_last_expiry(&self) -> (u64, u64) {
+        let now = self.now();
+        (now, now.saturating_add(self.lifetime.as_secs()))
     }
 
     /// Checks a signature for this instance, in constant time.
@@ -130,21 +132,29 @@ impl SignedLinks {
     /// It is not one, or its time is over.
     pub fn verify(&self, instance: &InstanceId, link: &LinkSignature) -> Result<(), InvalidLink> {
         let signature = BASE64_URL_SAFE_NO_PAD.decode(&link.signature).map_err(|_| InvalidLink::Forged)?;
-        self.mac_of(instance, link.expires).verify_slice(&signature).map_err(|_| InvalidLink::Forged)?;
-        if self.now() < link.expires { Ok(()) } else { Err(InvalidLink::Expired) }
-    }
-
-    /// Version and time have fixed lengths: no two inputs look the same.
-    fn mac_of(&self, instance: &InstanceId, expires: u64) -> Hmac<Sha256> {
-        let mac = self.mac.clone();
-        mac.chain_update([SIGNATURE_VERSION])
-            .chain_update(expires.to_be_bytes())
-            .chain_update(instance.as_str())
+        let now = self.now();
+        let signed_by =
+            |secret: &[u8; 32]| mac_of(secret, instance, link.expires).verify_slice(&signature).is_ok();
+        if !self.keys.link_secrets(now).iter().any(signed_by) {
+            return Err(InvalidLink::Forged);
+        }
+        if now < link.expires { Ok(()) } else { Err(InvalidLink::Expired) }
     }
 
     fn now(&self) -> u64 {
         self.clock.now().saturating_since(Timestamp::default()).as_secs()
     }
+}
+
+/// Version and time have fixed lengths: no two inputs look the same.
+fn mac_of(secret: &[u8], instance: &InstanceId, expires: u64) -> Hmac<Sha256> {
+    // HMAC pads a short key with zeros; one of a whole block cannot be refused.
+    let mut key = hmac::digest::Key::<Hmac<Sha256>>::default();
+    key.iter_mut().zip(secret).for_each(|(byte, secret)| *byte = *secret);
+    Hmac::new(&key)
+        .chain_update([SIGNATURE_VERSION])
+        .chain_update(expires.to_be_bytes())
+        .chain_update(instance.as_str())
 }
 
 /// Shows no secret.
@@ -162,7 +172,7 @@ pub(crate) fn encode(text: &str) -> impl fmt::Display {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::ManualClock;
+    use crate::{keys::OldLinks, testing::ManualClock};
 
     fn links() -> (SignedLinks, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at_seconds(1_000));
@@ -186,6 +196,22 @@ mod tests {
         assert_eq!(links.verify(&id("a"), &link), Ok(()));
         clock.set_seconds(1_060);
         assert_eq!(links.verify(&id("a"), &link), Err(InvalidLink::Expired));
+    }
+
+    #[test]
+    fn links_outlive_the_secret_that_signed_them_unless_they_are_revoked() {
+        let (links, clock) = links();
+        let old = links.sign(&id("a"));
+        let (now, until) = links.now_and_last_expiry();
+        links.keys.rotate_links(now, OldLinks::GoodUntil(until)).unwrap();
+        let new = links.sign(&id("a"));
+        assert_ne!(old, new);
+        clock.set_seconds(1_059);
+        assert_eq!(links.verify(&id("a"), &old), Ok(()));
+        assert_eq!(links.verify(&id("a"), &new), Ok(()));
+        links.keys.rotate_links(1_059, OldLinks::Revoked).unwrap();
+        assert_eq!(links.verify(&id("a"), &old), Err(InvalidLink::Forged));
+        assert_eq!(links.verify(&id("a"), &new), Err(InvalidLink::Forged));
     }
 
     #[test]

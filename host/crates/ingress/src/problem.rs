@@ -4,6 +4,7 @@ use crate::app_versions::AppError;
 use crate::{
     access::AccessError,
     body::BodyError,
+    keys::KeyChangeError,
     links::{InvalidLink, ManagementPayload},
     query::QueryError,
     response::{self, HttpResponse},
@@ -206,6 +207,24 @@ impl From<InvalidLink> for Problem {
 fn unauthorized(detail: String) -> Problem {
     let challenge = HeaderValue::from_static("FunctionsKey");
     Problem::new(StatusCode::UNAUTHORIZED, detail).header(WWW_AUTHENTICATE, challenge)
+}
+
+impl From<KeyChangeError> for Problem {
+    fn from(error: KeyChangeError) -> Self {
+        let detail = error.to_string();
+        match error {
+            KeyChangeError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, detail),
+            KeyChangeError::Exists(_) | KeyChangeError::Reserved(_) => {
+                Self::new(StatusCode::CONFLICT, detail)
+            }
+            KeyChangeError::Name(_) => Self::new(StatusCode::BAD_REQUEST, detail),
+            KeyChangeError::Keys(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the keys could not be written and are as they were; see the host's log",
+            )
+            .logged(detail),
+        }
+    }
 }
 
 impl From<QueryError> for Problem {

@@ -5,7 +5,7 @@ use crate::{
     CommandError,
     args::parse_pair,
     client::Request,
-    output::{cell, json_array, table},
+    output::{cell, json_array, print, table},
 };
 use clap::Args;
 use http::Method;
@@ -90,13 +90,13 @@ impl Instances {
         let limit = (!args.all).then_some(args.top);
         let found: Vec<Box<RawValue>> = self.client.list(&request(args, limit), limit)?;
         if self.output.json {
-            return self.output.line(&json_array(&found));
+            return print(&json_array(&found));
         }
         let mut rows = Vec::new();
         for instance in &found {
             rows.push(row(&self.client.parse(instance.get())?));
         }
-        self.output.line(&table(
+        print(&table(
             ["INSTANCE", "ORCHESTRATOR", "STATUS", "CREATED", "LAST UPDATED", "CUSTOM STATUS"],
             rows,
         ))

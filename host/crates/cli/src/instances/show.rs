@@ -3,7 +3,7 @@
 use super::{Instances, on, status::InstanceStatus};
 use crate::{
     CommandError,
-    output::{cell, table},
+    output::{cell, print, table},
 };
 use clap::Args;
 use http::Method;
@@ -55,7 +55,7 @@ impl Instances {
         if args.export {
             let request = on(Method::GET, &args.id, "/history");
             let answer = self.client.call(request.optional("executionId", args.execution.as_ref()))?;
-            return self.output.line(&answer.body);
+            return print(&answer.body);
         }
         let request =
             on(Method::GET, &args.id, "").query("showHistory", "true").flag("showHistoryOutput", true);

@@ -4,7 +4,7 @@ use super::{Instances, on, status::InstanceStatus};
 use crate::{
     CommandError, Exit,
     client::{Answer, Request},
-    output::pretty,
+    output::{pretty, print},
 };
 use clap::Args;
 use http::Method;
@@ -70,7 +70,7 @@ impl Instances {
             let (status, answer) = self.status(on(Method::GET, &args.id, ""))?;
             let line = if self.output.json { answer.body } else { status.line() };
             if line != last {
-                self.output.line(&line)?;
+                print(&line)?;
                 last = line;
             }
             if status.is_finished() {

@@ -1,10 +1,11 @@
-//! The admin API: the host itself, the functions that it serves, the versions of the app.
+//! The admin API: the host itself, its keys, the functions that it serves, the versions of the app.
 //!
 //! All of it needs the admin key. As the management API it is strict: an unknown query parameter is an error.
 
 mod apps;
 mod functions;
 mod host;
+mod keys;
 
 use crate::{
     access::Access, body::RequestBody, keys::AccessLevel, problem::Problem, query::Query, request::Admitted,
@@ -17,6 +18,7 @@ use std::borrow::Cow;
 pub(crate) use apps::AppsApi;
 pub(crate) use functions::{FunctionCatalog, FunctionEntry, FunctionList};
 pub(crate) use host::HostInfo;
+pub(crate) use keys::KeyAdmin;
 
 /// Answers requests under `/admin`.
 #[derive(Debug)]
@@ -24,6 +26,7 @@ pub(crate) struct AdminApi {
     pub(crate) host: HostInfo,
     pub(crate) app: AppSwitch,
     pub(crate) apps: AppsApi,
+    pub(crate) keys: KeyAdmin,
 }
 
 impl AdminApi {
@@ -41,6 +44,9 @@ impl AdminApi {
         let call = AdminCall { request, query: Query::parse(request.parts.uri.query()) };
         match segments.as_slice() {
             [area, "status"] if is(area, "host") => call.read(&[]).map(|()| self.host.status()),
+            [area, keys, rest @ ..] if is(area, "host") && is(keys, "keys") => {
+                self.keys.answer(&call, rest).await
+            }
             [area, rest @ ..] if is(area, "apps") => self.apps.answer(&call, rest, body).await,
             [area, rest @ ..] if is(area, "functions") => self.app.app().list.answer(&call, rest),
             _ => Err(call.no_such_path()),
