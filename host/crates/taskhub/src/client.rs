@@ -300,12 +300,12 @@ impl OrchestrationClient {
     ///
     /// # Errors
     /// `Store`.
-    pub fn list_instances(
+    pub async fn list_instances(
         &self,
-        query: &ListQuery,
+        query: ListQuery,
         options: StatusOptions,
     ) -> Result<InstancePage, ClientError> {
-        self.engine.list(query, options)
+        self.engine.scan(move |engine| engine.list(&query, options)).await
     }
 
     /// Waits until the instance is over, or `timeout` has passed; answers its status at that moment, with its input.

@@ -29,6 +29,9 @@ use std::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+/// How many listings look through the store at one time: each takes a processor.
+const CONCURRENT_SCANS: usize = 2;
+
 /// One task hub at work.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -49,6 +52,7 @@ pub(crate) struct Engine {
     retention: Mutex<RetentionPolicy>,
     value_bytes_max: AtomicUsize,
     operations: Arc<Semaphore>,
+    scans: Arc<Semaphore>,
     stopping: watch::Sender<bool>,
     draining: watch::Sender<bool>,
 }
@@ -97,6 +101,7 @@ impl Engine {
             retention: Mutex::new(settings.retention),
             value_bytes_max: AtomicUsize::new(settings.value_bytes_max),
             operations: Arc::new(Semaphore::new(settings.concurrent_operations)),
+            scans: Arc::new(Semaphore::new(CONCURRENT_SCANS)),
             stopping: watch::Sender::new(false),
             draining: watch::Sender::new(false),
         }
@@ -168,6 +173,20 @@ impl Engine {
         *self.retention.lock() = settings.retention;
         self.value_bytes_max.store(settings.value_bytes_max, Ordering::Relaxed);
         self.activities.set_limits(settings.activity_limits.clone());
+    }
+
+    /// Looks through many rows, off the threads that serve requests and run turns; others may have to end theirs before.
+    pub(crate) async fn scan<T: Send + 'static>(
+        self: &Arc<Self>,
+        scan: impl FnOnce(&Self) -> Result<T, ClientError> + Send + 'static,
+    ) -> Result<T, ClientError> {
+        let place = Arc::clone(&self.scans).acquire_owned().await.map_err(|_| ClientError::Stopping)?;
+        let engine = Arc::clone(self);
+        let scanned = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            scan(&engine)
+        });
+        scanned.await.unwrap_or(Err(ClientError::Stopping))
     }
 
     /// From now on nobody waits for an instance any more.

@@ -43,7 +43,7 @@ impl OrchestrationClient {
     ///
     /// # Errors
     /// `Store`.
-    pub fn list_entities(&self, query: &EntityQuery) -> Result<EntityPage, ClientError> {
-        Ok(self.engine.store.list_entities(query)?)
+    pub async fn list_entities(&self, query: EntityQuery) -> Result<EntityPage, ClientError> {
+        self.engine.scan(move |engine| Ok(engine.store.list_entities(&query)?)).await
     }
 }

@@ -40,7 +40,7 @@ impl PurgeFilter {
 impl Engine {
     /// Deletes the finished instances that the filter selects, or only counts them.
     pub(crate) async fn purge_instances(
-        &self,
+        self: &Arc<Self>,
         filter: &PurgeFilter,
         dry_run: bool,
     ) -> Result<u64, ClientError> {
@@ -48,7 +48,8 @@ impl Engine {
         let Some(mut query) = filter.query() else { return Ok(0) };
         let mut count = 0;
         loop {
-            let page = self.store.list(&query)?;
+            let next = query.clone();
+            let page = self.scan(move |engine| Ok(engine.store.list(&next)?)).await?;
             let ids: Vec<_> = page.instances.into_iter().map(|(id, _)| id).collect();
             count += if dry_run { ids.len() as u64 } else { self.purge_batch(&ids).await? };
             if page.after.is_none() {

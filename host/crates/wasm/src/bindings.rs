@@ -16,6 +16,8 @@ mod imports {
             "durance:functions/orchestration-client.resume": async | trappable,
             "durance:functions/orchestration-client.purge": async | trappable,
             "durance:functions/orchestration-client.signal-entity": async | trappable,
+            "durance:functions/orchestration-client.list-entities": async | trappable,
+            "durance:functions/orchestration-client.list-instances": async | trappable,
             "durance:functions/orchestration-client.start-and-raise": async | trappable,
             "durance:functions/orchestration-client.drop-queue": async | trappable,
             "durance:functions/orchestration-client.rewind": async | trappable,

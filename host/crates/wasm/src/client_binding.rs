@@ -92,54 +92,9 @@ impl CallState {
         })
     }
 
-    fn list(&self, query: wit::InstanceQuery) -> Answer<wit::InstancePage> {
-        let list = ListQuery {
-            statuses: query.runtime_status.into_iter().map(status_from_guest).collect(),
-            names: query.names,
-            id_prefix: query.instance_id_prefix,
-            parent: query.parent_instance_id.as_deref().map(instance).transpose()?,
-            tags: tags(query.tags),
-            custom_status: query.custom_status,
-            created: time_range(query.created),
-            updated: time_range(query.last_updated),
-            completed: time_range(query.completed),
-            sort: sort_by(query.sort),
-            descending: query.descending,
-            after: query.continuation_token.as_deref().map(position).transpose()?,
-            page_size: page_size(query.page_size)?,
-            among: None,
-        };
-        let options = StatusOptions { show_input: query.show_input, ..StatusOptions::default() };
-        let page = self.client()?.list_instances(&list, options).map_err(client_error)?;
-        Ok(wit::InstancePage {
-            instances: page.instances.into_iter().map(|status| status_for_guest(status, false)).collect(),
-            continuation_token: page.continuation.map(|position| position.to_string()),
-        })
-    }
-
     fn entity_state(&self, entity: types::EntityId) -> Answer<Option<String>> {
         let record = self.client()?.read_entity(&entity_id(&entity)?).map_err(client_error)?;
         Ok(record.and_then(|record| record.state).map(|state| state.as_str().to_owned()))
-    }
-
-    fn entity_page(&self, query: wit::EntityQuery) -> Answer<wit::EntityPage> {
-        let list = EntityQuery {
-            name: query.name,
-            last_operation_from: query.last_operation_from.map(Timestamp::from_nanos),
-            last_operation_to: query.last_operation_to.map(Timestamp::from_nanos),
-            after: query.continuation_token.as_deref().map(entity_position).transpose()?,
-            page_size: page_size(query.page_size)?,
-        };
-        let page = self.client()?.list_entities(&list).map_err(client_error)?;
-        let metadata = |(entity, record): (EntityId, EntityRecord)| wit::EntityMetadata {
-            entity: types::EntityId { name: entity.name().to_owned(), key: entity.key().to_owned() },
-            last_operation_time: record.last_operation.as_nanos(),
-            state: record.state.filter(|_| query.fetch_state).map(|state| state.as_str().to_owned()),
-        };
-        Ok(wit::EntityPage {
-            entities: page.entities.into_iter().map(metadata).collect(),
-            continuation_token: page.after.map(|id| id.to_string()),
-        })
     }
 
     fn links(&self, id: &str) -> Answer<String> {
@@ -314,8 +269,10 @@ impl wit::Host for CallState {
         Ok(counts.map(of))
     }
 
-    fn list_instances(&mut self, query: wit::InstanceQuery) -> Trappable<Answer<wit::InstancePage>> {
-        Ok(self.list(query))
+    async fn list_instances(&mut self, query: wit::InstanceQuery) -> Trappable<Answer<wit::InstancePage>> {
+        let client = self.client();
+        let listed = async { list(client?, query).await };
+        Ok(listed.await)
     }
 
     async fn wait_for_completion(
@@ -354,11 +311,58 @@ impl wit::Host for CallState {
         Ok(self.entity_state(entity))
     }
 
-    fn list_entities(&mut self, query: wit::EntityQuery) -> Trappable<Answer<wit::EntityPage>> {
-        Ok(self.entity_page(query))
+    async fn list_entities(&mut self, query: wit::EntityQuery) -> Trappable<Answer<wit::EntityPage>> {
+        let client = self.client();
+        let listed = async { entity_page(client?, query).await };
+        Ok(listed.await)
     }
 
     fn check_status_links(&mut self, id: String) -> Trappable<Answer<String>> {
         Ok(self.links(&id))
     }
+}
+
+async fn list(client: OrchestrationClient, query: wit::InstanceQuery) -> Answer<wit::InstancePage> {
+    let list = ListQuery {
+        statuses: query.runtime_status.into_iter().map(status_from_guest).collect(),
+        names: query.names,
+        id_prefix: query.instance_id_prefix,
+        parent: query.parent_instance_id.as_deref().map(instance).transpose()?,
+        tags: tags(query.tags),
+        custom_status: query.custom_status,
+        created: time_range(query.created),
+        updated: time_range(query.last_updated),
+        completed: time_range(query.completed),
+        sort: sort_by(query.sort),
+        descending: query.descending,
+        after: query.continuation_token.as_deref().map(position).transpose()?,
+        page_size: page_size(query.page_size)?,
+        among: None,
+    };
+    let options = StatusOptions { show_input: query.show_input, ..StatusOptions::default() };
+    let page = client.list_instances(list, options).await.map_err(client_error)?;
+    Ok(wit::InstancePage {
+        instances: page.instances.into_iter().map(|status| status_for_guest(status, false)).collect(),
+        continuation_token: page.continuation.map(|position| position.to_string()),
+    })
+}
+
+async fn entity_page(client: OrchestrationClient, query: wit::EntityQuery) -> Answer<wit::EntityPage> {
+    let list = EntityQuery {
+        name: query.name,
+        last_operation_from: query.last_operation_from.map(Timestamp::from_nanos),
+        last_operation_to: query.last_operation_to.map(Timestamp::from_nanos),
+        after: query.continuation_token.as_deref().map(entity_position).transpose()?,
+        page_size: page_size(query.page_size)?,
+    };
+    let page = client.list_entities(list).await.map_err(client_error)?;
+    let metadata = |(entity, record): (EntityId, EntityRecord)| wit::EntityMetadata {
+        entity: types::EntityId { name: entity.name().to_owned(), key: entity.key().to_owned() },
+        last_operation_time: record.last_operation.as_nanos(),
+        state: record.state.filter(|_| query.fetch_state).map(|state| state.as_str().to_owned()),
+    };
+    Ok(wit::EntityPage {
+        entities: page.entities.into_iter().map(metadata).collect(),
+        continuation_token: page.after.map(|id| id.to_string()),
+    })
 }

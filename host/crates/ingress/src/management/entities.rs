@@ -94,7 +94,7 @@ impl ManagementApi {
         body: Bytes,
     ) -> Result<HttpResponse, Problem> {
         match operation {
-            EntityOperation::List(name) => self.list_entities(headers, query, name),
+            EntityOperation::List(name) => self.list_entities(headers, query, name).await,
             EntityOperation::Read(entity) => self.read_entity(&entity),
             EntityOperation::Signal(entity) => {
                 let operation = query.text("op").unwrap_or_default().into();
@@ -121,20 +121,21 @@ impl ManagementApi {
         Ok(response::json_text(StatusCode::OK, state.as_str().to_owned()))
     }
 
-    fn list_entities(
+    async fn list_entities(
         &self,
         headers: &HeaderMap,
         query: &Query<'_>,
         name: Option<String>,
     ) -> Result<HttpResponse, Problem> {
         let fetch_state = query.flag("fetchState", false)?;
-        let page = self.client.list_entities(&EntityQuery {
+        let list = EntityQuery {
             name,
             last_operation_from: query.time("lastOperationTimeFrom")?,
             last_operation_to: query.time("lastOperationTimeTo")?,
             after: read::continuation(headers, |id| id.parse().ok())?,
             page_size: read::page_size(query)?,
-        })?;
+        };
+        let page = self.client.list_entities(list).await?;
         let rows: Vec<_> = page
             .entities
             .iter()

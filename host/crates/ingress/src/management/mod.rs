@@ -76,7 +76,7 @@ impl ManagementApi {
             }
             Operation::Counts => self.counts(),
             Operation::PurgeMany => self.purge_many(&request.parts.headers, &query).await,
-            Operation::List => self.list(&request.parts.headers, &query),
+            Operation::List => self.list(&request.parts.headers, &query).await,
             Operation::Instance(instance, InstanceOperation::RaiseEvent(event)) => {
                 let data = parse_json(&self.body_limits.read(body).await?)?;
                 self.client_for(&request.parts.headers)?.raise_event(&instance, &event, data).await?;

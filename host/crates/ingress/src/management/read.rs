@@ -85,7 +85,7 @@ impl ManagementApi {
     }
 
     /// 200 with a page of statuses.
-    pub(super) fn list(&self, headers: &HeaderMap, query: &Query<'_>) -> Result<HttpResponse, Problem> {
+    pub(super) async fn list(&self, headers: &HeaderMap, query: &Query<'_>) -> Result<HttpResponse, Problem> {
         let show_input = query.flag("showInput", true)?;
         let ids = query.all("instanceId", "an instance ID", |id| InstanceId::new(id).ok())?;
         if !ids.is_empty() {
@@ -113,8 +113,10 @@ impl ManagementApi {
             page_size: page_size(query)?,
             among: query.flag("stuck", false)?.then(|| self.client.stuck_instances()),
         };
-        let page =
-            self.client.list_instances(&list, StatusOptions { show_input, ..StatusOptions::default() })?;
+        let page = self
+            .client
+            .list_instances(list, StatusOptions { show_input, ..StatusOptions::default() })
+            .await?;
         let statuses: Vec<_> =
             page.instances.iter().map(|status| StatusJson::new(status, HistoryValues::Hidden)).collect();
         let mut response = response::json(StatusCode::OK, &statuses);

@@ -120,7 +120,7 @@ async fn operations_run_one_at_a_time_and_none_is_lost() {
     assert_eq!(hub.count("get", "a").await, "1000");
     assert_eq!(hub.state("counter", "a").as_deref(), Some("1000"));
     let all = EntityQuery { page_size: 10, ..EntityQuery::default() };
-    assert_eq!(hub.client.list_entities(&all).unwrap().entities.len(), 1);
+    assert_eq!(hub.client.list_entities(all).await.unwrap().entities.len(), 1);
 
     hub.signal("a", "delete", "null").await;
     assert_eq!(hub.count("get-again", "a").await, "0");

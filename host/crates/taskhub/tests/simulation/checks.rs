@@ -179,7 +179,7 @@ pub(crate) async fn check_everything(
     done: &Done,
 ) {
     let query = ListQuery { page_size: 1000, ..ListQuery::default() };
-    let page = client.list_instances(&query, StatusOptions::default()).unwrap();
+    let page = client.list_instances(query, StatusOptions::default()).await.unwrap();
     for status in page.instances {
         let earlier = store.previous_generations(&status.instance).unwrap();
         assert!(earlier.iter().all(|record| record.status.is_finished()), "two live runs: {earlier:?}");
