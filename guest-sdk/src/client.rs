@@ -251,7 +251,8 @@ impl OrchestrationClient {
         Ok(wit::restart(instance_id, false, self.key())?)
     }
 
-    /// Starts an orchestration unless a live one has the id, and sends whichever it is an event, in one commit.
+    /// Starts an orchestration unless a live one has the id, and sends whichever it is an event, of this name and with these
+    /// data, in one commit.
     ///
     /// # Errors
     /// As [`Self::start_new_with`].
@@ -260,8 +261,7 @@ impl OrchestrationClient {
         orchestrator: &str,
         input: impl Serialize,
         options: StartOptions,
-        event_name: &str,
-        data: impl Serialize,
+        (event_name, data): (&str, impl Serialize),
     ) -> Result<StartOutcome, ClientError> {
         let (input, data) = (to_json(&input)?, to_json(&data)?);
         Ok(wit::start_and_raise(orchestrator, &input, &self.keyed(options), event_name, &data)?)

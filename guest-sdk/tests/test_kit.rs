@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use durance_sdk::prelude::*;
 use durance_sdk::testing::{CallKind, TestHub};
-use durance_sdk::{RuntimeStatus, UnprocessedEvents};
+use durance_sdk::{ContinueAsNewOptions, RuntimeStatus};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const SECOND: Duration = Duration::from_secs(1);
@@ -55,7 +55,7 @@ async fn monthly(ctx: OrchestrationContext) -> Result<String> {
 #[orchestrator]
 async fn eternal(ctx: OrchestrationContext, round: u32) -> Result<()> {
     ctx.create_timer(DAY).await?;
-    ctx.continue_as_new_with(round + 1, UnprocessedEvents::Discard)
+    ctx.continue_as_new_with(round + 1, ContinueAsNewOptions::default().discard_unprocessed_events())
 }
 
 #[orchestrator]

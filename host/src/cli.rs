@@ -14,6 +14,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one, while the process starts")]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a new function app.

@@ -100,3 +100,31 @@ async fn idempotency_key_repeats_the_first_outcome() {
     assert_eq!(start(json!(1)).await.expect(200).json(), first);
     assert!(!start(json!(2)).await.expect_problem(422).is_empty());
 }
+
+#[tokio::test]
+async fn runs_are_restarted_rewound_counted_and_deleted_with_all_below_them() {
+    let host = guests();
+    let client = host.client();
+    let start = "operated?name=CollectEvents";
+    let started = call(&client, "start-and-raise", start, &json!("x")).await.expect(200).json();
+    assert_eq!(started, true);
+    let again = call(&client, "start-and-raise", start, &json!("y")).await.expect(200).json();
+    assert_eq!(again, false, "a live one has the id");
+    let _done = call(&client, "terminate-tree", "operated", &Value::Null).await.expect(204);
+    client.finished("operated").await;
+    assert!(!call(&client, "rewind", "operated", &Value::Null).await.expect_problem(409).is_empty());
+    assert_eq!(call(&client, "restart-same", "operated", &Value::Null).await.expect(200).json(), true);
+    assert_eq!(call(&client, "restart-same", "operated", &Value::Null).await.expect(200).json(), false);
+    let other = call(&client, "restart", "operated", &Value::Null).await.expect(200).json();
+    assert_ne!(other, "operated");
+
+    let queued = call(&client, "start", &format!("{start}&ifExists=queue"), &json!(1)).await;
+    assert_eq!(queued.expect(200).json()["outcome"], "queued");
+    assert_eq!(call(&client, "drop-queue", "operated", &Value::Null).await.expect(200).json(), 1);
+    let counts = call(&client, "counts", "-", &Value::Null).await.expect(200).json();
+    assert!(counts.as_object().is_some_and(|counts| !counts.is_empty()), "{counts}");
+    let _done = call(&client, "terminate", "operated", &Value::Null).await.expect(204);
+    client.finished("operated").await;
+    assert_eq!(call(&client, "purge-tree", "operated", &Value::Null).await.expect(200).json(), 1);
+    let _missing = call(&client, "purge-tree", "operated", &Value::Null).await.expect_problem(404);
+}

@@ -187,6 +187,7 @@ impl World {
             output: None,
             failure: None,
             details: StartDetails::default(),
+            queued: 0,
         };
         let begun_with = ExecutionRecord {
             instance: instance.clone(),

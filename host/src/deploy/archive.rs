@@ -54,7 +54,7 @@ pub(crate) fn pack(package: &AppPackage) -> Result<Vec<u8>, OutsideComponent> {
         let mut header = Header::new_gnu();
         header.set_size(bytes.len() as u64);
         header.set_mode(0o644);
-        archive.append_data(&mut header, name, bytes).expect("memory can be written to")
+        archive.append_data(&mut header, name, bytes).expect("memory can be written to");
     };
     add(FILE_NAME, package.manifest.as_bytes());
     for component in &package.components {
@@ -185,7 +185,8 @@ mod tests {
     fn attacks_are_refused() {
         let (file, manifest) = (EntryType::Regular, b"name = \"a\"");
         let toml: (&str, EntryType, &[u8]) = (FILE_NAME, file, manifest);
-        let table: [(&[(&str, EntryType, &[u8])], &str); 9] = [
+        type Entries<'e> = &'e [(&'e str, EntryType, &'e [u8])];
+        let table: [(Entries<'_>, &str); 9] = [
             (&[], "no durance.toml"),
             (&[("a.wasm", file, b"")], "no durance.toml"),
             (&[toml, ("../a.wasm", file, b"")], "'../a.wasm' does not stay"),

@@ -221,7 +221,8 @@ mod tests {
     #[test]
     fn versions_that_nobody_needs_are_collected() {
         // Versions with their components, the last one active; pinned components; versions that go.
-        let table: [(&[(u8, &[u8])], &[u8], &[u8]); 5] = [
+        type Versions<'v> = &'v [(u8, &'v [u8])];
+        let table: [(Versions<'_>, &[u8], &[u8]); 5] = [
             (&[(1, &[11]), (2, &[12])], &[], &[]),
             (&[(1, &[11]), (2, &[12]), (3, &[13])], &[], &[1]),
             (&[(1, &[11]), (2, &[12]), (3, &[13])], &[11], &[]),

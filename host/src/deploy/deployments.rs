@@ -207,7 +207,7 @@ impl Deployments {
             match self.collect_unneeded().await {
                 Ok(collected) if collected.is_empty() => {}
                 Ok(collected) => {
-                    tracing::info!(versions = collected.len(), "versions that nobody needs were deleted")
+                    tracing::info!(versions = collected.len(), "versions that nobody needs were deleted");
                 }
                 Err(error) => tracing::warn!(%error, "versions that nobody needs could not be deleted"),
             }

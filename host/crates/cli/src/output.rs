@@ -16,6 +16,9 @@ pub struct Output {
 
 impl Output {
     /// Prints the JSON for programs, otherwise what `text` makes.
+    ///
+    /// # Errors
+    /// Standard output cannot be written to.
     pub fn either(self, json: &str, text: impl FnOnce() -> String) -> Result<(), CommandError> {
         if self.json { print(json) } else { print(&text()) }
     }

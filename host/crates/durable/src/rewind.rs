@@ -247,6 +247,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn histories_and_where_they_go_on() {
         use HistoryEvent::ExecutionStarted as Started;
         let cancel = HistoryEvent::TimerCanceled { task: TaskId(1) };

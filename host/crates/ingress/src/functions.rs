@@ -65,7 +65,14 @@ impl Functions {
                     access.require(function.level, request.parts)?;
                     let body = self.body_limits.read(body).await?;
                     let idempotency = idempotency_of(&function.name, request.parts, &body)?;
-                    let call = self.call(&function.name, request, parameters, body, idempotency.clone());
+                    let call = self.call(FunctionCall {
+                        function: &function.name,
+                        invocation_id: Uuid::new_v4(),
+                        request,
+                        parameters,
+                        body,
+                        idempotency: idempotency.clone(),
+                    });
                     match &idempotency {
                         Some(key) => repeated.answer(&function.name, key, call).await,
                         None => call.await,
@@ -79,17 +86,9 @@ impl Functions {
         }
     }
 
-    async fn call(
-        &self,
-        function: &Arc<str>,
-        request: Admitted<'_>,
-        parameters: RouteParameters,
-        body: Bytes,
-        idempotency: Option<Idempotency>,
-    ) -> Result<HttpResponse, Problem> {
-        let invocation_id = Uuid::new_v4();
+    async fn call(&self, call: FunctionCall<'_>) -> Result<HttpResponse, Problem> {
+        let (function, invocation_id) = (call.function, call.invocation_id);
         let started = Instant::now();
-        let call = FunctionCall { function, invocation_id, request, parameters, body, idempotency };
         let answer = self.app.call(call).await;
         let status = answer.as_ref().map_or_else(Problem::status, |response| response.status());
         tracing::info!(

@@ -21,11 +21,17 @@ use std::{collections::HashMap, future::Future, sync::Arc};
 /// A longer body is not kept: a repetition runs the function again. Unit: bytes.
 const KEPT_BODY_BYTES_MAX: usize = 1024 * 1024;
 
+/// A function and an idempotency key.
+type Place = (Arc<str>, String);
+
+/// Held by the request that is being answered.
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
 /// The requests with keys that are being answered, and the client that keeps the responses.
 #[derive(Debug)]
 pub(crate) struct RepeatedRequests {
     client: OrchestrationClient,
-    under_way: Mutex<HashMap<(Arc<str>, String), Arc<tokio::sync::Mutex<()>>>>,
+    under_way: Mutex<HashMap<Place, Turn>>,
 }
 
 /// A response as it is kept.

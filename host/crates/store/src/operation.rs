@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// One thing to write. Operations of one commit are decided in their order, each seeing those before it.
+#[expect(clippy::large_enum_variant, reason = "most operations are turns")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operation {
     /// Starts an orchestration, or not: see [`durance_durable::decide_start`].

@@ -249,7 +249,7 @@ impl OrchestrationClient {
     ) -> Result<StartAnswer, ClientError> {
         self.engine.check_value("the input", &input)?;
         self.engine.check_value(EVENT_DATA, &event.data)?;
-        self.engine.start_and_raise(orchestrator, input, options, event, self.idempotency.as_ref()).await
+        self.engine.start_and_raise((orchestrator, input), options, event, self.idempotency.as_ref()).await
     }
 
     /// Waits until an instance's status, custom status or run is another one than was seen, or `timeout` has passed;

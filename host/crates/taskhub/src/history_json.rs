@@ -37,7 +37,24 @@ struct Shaper {
 
 impl Shaper {
     fn add(&mut self, name: &str, time: Timestamp, event: &HistoryEvent) {
-        let mut row = match event {
+        let mut row = self.row(name, event);
+        let Some(fields) = row.as_object_mut() else { return };
+        fields.retain(|_, value| !value.is_null());
+        fields.insert("EventType".into(), event_type(event).into());
+        fields.insert("Timestamp".into(), (self.time)(time).into());
+        let mut fields = std::mem::take(fields);
+        if let Some(task) = event.completes() {
+            self.fold_schedule(task, &mut fields);
+        }
+        if let Some(task) = task_of(event) {
+            self.scheduled.insert(task, self.rows.len());
+        }
+        self.rows.push(Some(fields));
+    }
+
+    /// What an event says, besides its type and time.
+    fn row(&self, name: &str, event: &HistoryEvent) -> Value {
+        match event {
             HistoryEvent::ExecutionStarted => json!({ "FunctionName": name }),
             HistoryEvent::TaskScheduled(call) => {
                 json!({ "FunctionName": &*call.name, "TaskId": call.task, "Input": self.value(&call.input) })
@@ -95,19 +112,7 @@ impl Shaper {
             HistoryEvent::EntityLockGranted { task } | HistoryEvent::EntityUnlockSent { task } => {
                 json!({ "TaskId": task })
             }
-        };
-        let Some(fields) = row.as_object_mut() else { return };
-        fields.retain(|_, value| !value.is_null());
-        fields.insert("EventType".into(), event_type(event).into());
-        fields.insert("Timestamp".into(), (self.time)(time).into());
-        let mut fields = std::mem::take(fields);
-        if let Some(task) = event.completes() {
-            self.fold_schedule(task, &mut fields);
         }
-        if let Some(task) = task_of(event) {
-            self.scheduled.insert(task, self.rows.len());
-        }
-        self.rows.push(Some(fields));
     }
 
     fn fold_schedule(&mut self, task: TaskId, fields: &mut Map<String, Value>) {

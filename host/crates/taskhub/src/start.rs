@@ -45,8 +45,7 @@ impl Engine {
     /// Starts an orchestration unless a live one has the id, and sends whichever it is an event.
     pub(crate) async fn start_and_raise(
         self: &Arc<Self>,
-        orchestrator: &str,
-        input: Json,
+        (orchestrator, input): (&str, Json),
         options: StartOptions,
         event: RaisedEvent<'_>,
         idempotency: Option<&Idempotency>,

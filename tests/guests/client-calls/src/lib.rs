@@ -1,5 +1,7 @@
 //! The orchestration client, call by call, over HTTP.
 
+use std::collections::BTreeMap;
+
 use durance_sdk::prelude::*;
 use durance_sdk::{EntityQuery, InstanceQuery, OrchestrationStatus};
 
@@ -27,6 +29,25 @@ fn client_call(request: Request, client: OrchestrationClient) -> Result<Response
         "suspend" => client.suspend(instance_id, "by a test")?,
         "resume" => client.resume(instance_id, "by a test")?,
         "purge" => client.purge(instance_id)?,
+        "purge-tree" => return Response::json(&client.purge_tree(instance_id)?),
+        "terminate-tree" => client.terminate_tree(instance_id, "by a test")?,
+        "rewind" => client.rewind(instance_id, "by a test")?,
+        "restart" => return Response::json(&client.restart(instance_id)?),
+        "restart-same" => {
+            let started = matches!(client.restart_same_id(instance_id)?, StartOutcome::Started(_));
+            return Response::json(&started);
+        }
+        "drop-queue" => return Response::json(&client.drop_queue(instance_id)?),
+        "start-and-raise" => {
+            let options = StartOptions::default().instance_id(instance_id);
+            let started = client.start_and_raise(&name, (), options, ("Go", body()?))?;
+            return Response::json(&matches!(started, StartOutcome::Started(_)));
+        }
+        "counts" => {
+            let counts = client.count_instances()?;
+            let of = |(status, count)| (format!("{status:?}"), count);
+            return Response::json(&counts.into_iter().map(of).collect::<BTreeMap<_, _>>());
+        }
         unknown => return Err(Problem::new(404).detail(format!("no '{unknown}'")).into()),
     }
     Ok(Response::new(204))

@@ -157,6 +157,13 @@ impl LinkSecret {
     }
 }
 
+/// Shows no secret.
+impl std::fmt::Debug for MadeKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MadeKey").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,12 +219,5 @@ mod tests {
         assert_eq!(ring.link_secrets(170), [ring.signing_secret(), second]);
         ring.rotate_links(180, OldLinks::Revoked).unwrap();
         assert_eq!(ring.link_secrets(180), [ring.signing_secret()]);
-    }
-}
-
-/// Shows no secret.
-impl std::fmt::Debug for MadeKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MadeKey").field("key", &self.key).finish_non_exhaustive()
     }
 }

@@ -240,6 +240,7 @@ mod tests {
     use durance_durable::EntityId;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn paths_and_methods_name_operations() {
         let on = |operation| Operation::Instance(InstanceId::new("a b").unwrap(), operation);
         let entity = |key: &str| EntityId::new("counter", key).unwrap();

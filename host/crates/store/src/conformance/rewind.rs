@@ -6,6 +6,7 @@ use durance_durable::{
     CreateSubOrchestration, HistoryEvent, InstanceRecord, Json, ModuleHash, Parent, RetentionPolicy,
     RuntimeStatus, TaskFailureDetails, TaskId,
 };
+use std::sync::Arc;
 
 fn rewind(driver: &Driver<'_>, instance: &str) -> RewindOutcome {
     let request = RewindRequest {
@@ -44,7 +45,7 @@ fn parent_and_child(driver: &Driver<'_>) -> (InstanceRecord, InstanceRecord) {
     let (instance, input, retry) = (id("child"), Json::null(), None);
     let created = CreateSubOrchestration { task, name, instance, input, retry };
     let waits =
-        Parent { name: parent.name.clone(), instance: id("parent"), execution: parent.execution, task };
+        Parent { name: Arc::clone(&parent.name), instance: id("parent"), execution: parent.execution, task };
     let mut write =
         turn_write("parent", &parent, vec![HistoryEvent::SubOrchestrationInstanceCreated(created)]);
     write.children = vec![StartRequest { parent: Some(waits), ..start_request("child", 2) }];
@@ -106,11 +107,11 @@ pub fn child_that_is_gone_is_started_again(store: &dyn TaskHubStore) {
     fail(&driver, "child", &child, vec![]);
     fail(&driver, "parent", &parent, vec![child_failed()]);
     driver.purge("child");
-    assert_eq!(store.children(&id("parent")).unwrap(), []);
+    assert_eq!(store.children(&id("parent")).expect("readable"), []);
     rewind(&driver, "parent");
     let child = driver.record("child");
     assert_eq!((child.status, child.module), (RuntimeStatus::Pending, ModuleHash([2; 32])));
-    assert_eq!(store.children(&id("parent")).unwrap(), [id("child")]);
+    assert_eq!(store.children(&id("parent")).expect("readable"), [id("child")]);
     assert!(driver.waiting().iter().any(|waiting| matches!(
         waiting,
         Recovered::Message(message) if message.instance == id("child")

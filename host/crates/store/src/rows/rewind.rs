@@ -106,7 +106,7 @@ impl Rewind<'_, '_> {
         let FailedRun { instance, mut record, plan } = run;
         self.transaction.keep(&record)?;
         let before = Some(Listed::of(&record));
-        let reason = self.request.reason.clone();
+        let reason = Arc::clone(&self.request.reason);
         let rewound = HistoryEvent::ExecutionRewound { reason, kept_events: plan.kept_events };
         let turn = Turn { time: record.last_updated.max(self.request.now), events: vec![rewound] };
         self.transaction.insert(keys::turn(record.execution, record.event_count), &turn);

@@ -116,7 +116,7 @@ fn input(name: &str, chance: u8) -> Json {
     }
     let chosen = usize::from(chance % 7 + 1);
     let mut keys: Vec<_> =
-        (0..KEYS.len()).filter(|key| chosen >> key & 1 == 1).map(|key| KEYS[key]).collect();
+        KEYS.iter().enumerate().filter(|(key, _)| chosen >> key & 1 == 1).map(|(_, key)| *key).collect();
     if chance >= 128 {
         keys.reverse();
     }
