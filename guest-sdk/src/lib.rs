@@ -30,6 +30,7 @@
 mod activity;
 mod bindings;
 mod client;
+mod client_values;
 mod context;
 mod entity;
 mod error;

@@ -55,6 +55,7 @@ fn versions(host: &Host) -> Vec<Value> {
     }
 }
 
+/// Asks `VersionServed`.
 async fn version_served(client: &Client) -> String {
     client.get("/api/version").await.expect(200).text()
 }

@@ -40,7 +40,7 @@ fn client_call(request: Request, client: OrchestrationClient) -> Result<Response
         "drop-queue" => return Response::json(&client.drop_queue(instance_id)?),
         "start-and-raise" => {
             let options = StartOptions::default().instance_id(instance_id);
-            let started = client.start_and_raise(&name, (), options, ("Go", body()?))?;
+            let started = client.start_and_raise(&name, 3, options, ("Go", body()?))?;
             return Response::json(&matches!(started, StartOutcome::Started(_)));
         }
         "counts" => {

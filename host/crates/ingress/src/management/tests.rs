@@ -190,7 +190,7 @@ async fn malformed_starts_are_refused_with_what_is_wrong() {
         (
             "/orchestrators/Echo/a?ifexist=reject",
             "",
-            "there are timeout, pollingInterval, ifExists, retentionSeconds, tag, version, taskHub",
+            "there are timeout, pollingInterval, ifExists, retentionSeconds, startAt, tag, version, taskHub",
         ),
         ("/orchestrators/Echo/a?taskHub=Other", "", "'MyHub', the only task hub of this host"),
     ];
