@@ -1,6 +1,6 @@
 # What a user and a developer type. Everything is built in release mode, so that it is compiled once.
 
-.PHONY: build start test test-kit functions guests host lint docs
+.PHONY: build start test test-kit functions foreign guests host lint docs
 
 build: functions host
 
@@ -21,6 +21,10 @@ host:
 
 functions: .target-ready
 	cd functions && cargo build --release
+
+# Samples in JavaScript and Python: each is built if its toolchain is there.
+foreign:
+	.ci/foreign-samples
 
 guests: .target-ready
 	cd tests/guests && cargo build --release

@@ -63,11 +63,13 @@ impl Config {
     pub(crate) fn read(args: StartArgs) -> Result<Self, ConfigError> {
         let manifest = Manifest::read(&args.app)?;
         let components = manifest.component_files(&args.app)?;
+        let http_components = manifest.http_components(&args.app)?;
         let host = manifest.host;
         let limits = manifest.limits;
         let data_in_app = host.data.unwrap_or_else(|| PathBuf::from(".durance"));
         let mut wasm = WasmSettings::default();
         let mut task_hub = TaskHubSettings::default();
+        wasm.http_components = http_components;
         wasm.allowed_outbound_hosts = manifest.allowed_outbound_hosts;
         set(&mut wasm.memory_bytes_max, limits.memory_bytes.map(NonZero::get));
         set(&mut wasm.value_bytes_max, limits.value_bytes.map(NonZero::get));

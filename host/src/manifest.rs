@@ -1,7 +1,7 @@
 //! `durance.toml`: what a function app says of itself.
 
 use crate::cli::LogFormat;
-use durance_wasm::HostPattern;
+use durance_wasm::{AuthLevel, FunctionManifest, HostPattern, HttpComponent};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use std::{
     collections::HashMap,
@@ -21,7 +21,11 @@ pub(crate) struct Manifest {
     #[serde(deserialize_with = "not_empty")]
     pub(crate) name: String,
     /// Globs of component files, relative to the app folder.
+    #[serde(default)]
     pub(crate) components: Vec<String>,
+    /// HTTP functions that are components of `wasi:http`.
+    #[serde(default)]
+    pub(crate) http: Vec<HttpTable>,
     /// Hosts that HTTP functions and activities may send requests to. Default: none.
     #[serde(default)]
     pub(crate) allowed_outbound_hosts: Vec<HostPattern>,
@@ -34,6 +38,24 @@ pub(crate) struct Manifest {
     /// How long finished runs are kept.
     #[serde(default)]
     pub(crate) retention: RetentionTable,
+}
+
+/// A table `[[http]]`: a component of `wasi:http/incoming-handler@0.2`, from any toolchain, as an HTTP function.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HttpTable {
+    /// The function's name.
+    pub(crate) name: String,
+    /// The component's file, relative to the app folder.
+    pub(crate) component: PathBuf,
+    /// Its route template. Default: its name.
+    pub(crate) route: Option<String>,
+    /// The methods that it takes. Default: all.
+    #[serde(default)]
+    pub(crate) methods: Vec<String>,
+    /// Who may call it: `anonymous`, `function` or `admin`. Default `function`.
+    #[serde(default)]
+    pub(crate) auth: AuthLevel,
 }
 
 /// The table `[retention]`, for runs that are started from now on. Unit: seconds. Default: for ever.
@@ -138,6 +160,14 @@ pub(crate) enum ManifestError {
         "{path}: components: nothing matches '{pattern}'; build the functions first (cargo build --release in their folder)"
     )]
     NoComponent { path: String, pattern: String },
+    #[error(
+        "{path}: it names no component: components = [\"target/wasm32-wasip2/release/*.wasm\"], or a table [[http]]"
+    )]
+    Empty { path: String },
+    #[error("{path}: [[http]]: {why}")]
+    Http { path: String, why: String },
+    #[error("{path}: [[http]]: '{name}' has the component '{component}', which is not there: build it first")]
+    NoHttpComponent { path: String, name: String, component: String },
 }
 
 impl Manifest {
@@ -158,6 +188,9 @@ impl Manifest {
     /// The component files, sorted, each once.
     pub(crate) fn component_files(&self, folder: &Path) -> Result<Vec<PathBuf>, ManifestError> {
         let path = || folder.join(FILE_NAME).display().to_string();
+        if self.components.is_empty() && self.http.is_empty() {
+            return Err(ManifestError::Empty { path: path() });
+        }
         let base = PathBuf::from(glob::Pattern::escape(&folder.display().to_string()));
         let mut files = Vec::new();
         for pattern in &self.components {
@@ -169,9 +202,30 @@ impl Manifest {
                 return Err(ManifestError::NoComponent { path: path(), pattern: pattern.clone() });
             }
         }
+        files.extend(self.http_components(folder)?.into_iter().map(|function| function.file));
         files.sort();
         files.dedup();
         Ok(files)
+    }
+
+    /// The HTTP functions that are components of `wasi:http`.
+    pub(crate) fn http_components(&self, folder: &Path) -> Result<Vec<HttpComponent>, ManifestError> {
+        self.http.iter().map(|table| table.component(folder)).collect()
+    }
+}
+
+impl HttpTable {
+    fn component(&self, folder: &Path) -> Result<HttpComponent, ManifestError> {
+        let path = || folder.join(FILE_NAME).display().to_string();
+        let Self { name, component, route, methods, auth } = self.clone();
+        let file = folder.join(&component);
+        if !file.is_file() {
+            let component = component.display().to_string();
+            return Err(ManifestError::NoHttpComponent { path: path(), name, component });
+        }
+        let manifest = FunctionManifest::http(name, route, methods, auth);
+        let manifest = manifest.map_err(|why| ManifestError::Http { path: path(), why })?;
+        Ok(HttpComponent { manifest, file })
     }
 }
 
@@ -201,7 +255,19 @@ mod tests {
                 "neither http nor https",
             ),
             ("name = \"a\"\ncomponents = []\n[limits.keys.db]\nconcurrency = 0\n", "line 4", "nonzero"),
-            ("name = \"a\"\n", "line 1", "missing field `components`"),
+            ("name = \"a\"\n", "names no component", "[[http]]"),
+            ("name = \"a\"\n[[http]]\nname = \"H\"\n", "line 2", "missing field `component`"),
+            ("name = \"a\"\n[[http]]\nname = \"H\"\ncomponent = \"h.wasm\"\n", "'h.wasm'", "build it first"),
+            (
+                "name = \"a\"\n[[http]]\nname = \"a/b\"\ncomponent = \"durance.toml\"\n",
+                "[[http]]",
+                "cannot be the name",
+            ),
+            (
+                "name = \"a\"\n[[http]]\nname = \"H\"\ncomponent = \"h.wasm\"\nauth = \"none\"\n",
+                "line 5",
+                "unknown variant `none`",
+            ),
             ("name = \n", "line 1", "expected"),
             ("name = \"a\"\ncomponents = [\"*.wasm\"]\n", "'*.wasm'", "build the functions first"),
             ("name = \"a\"\ncomponents = [\"***\"]\n", "'***'", "not a glob"),

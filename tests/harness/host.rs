@@ -24,6 +24,7 @@ pub struct Launch {
     app: AppFolder,
     data: Arc<TempDir>,
     arguments: Vec<OsString>,
+    patience: Duration,
 }
 
 impl Launch {
@@ -34,13 +35,20 @@ impl Launch {
     #[must_use]
     pub fn of(app: &AppFolder) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder can be made");
-        Self { app: app.clone(), data: Arc::new(data), arguments: Vec::new() }
+        Self { app: app.clone(), data: Arc::new(data), arguments: Vec::new(), patience: PATIENCE }
     }
 
     /// Adds an argument to the command line.
     #[must_use]
     pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// Waits so long for it to listen, where it has much to compile.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
         self
     }
 
@@ -57,7 +65,7 @@ impl Launch {
     #[must_use]
     pub fn start(&self) -> Host {
         let (process, lines) = Process::spawn(self.command_line());
-        let line = lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("the host did not start"));
+        let line = lines.recv_timeout(self.patience).unwrap_or_else(|_| panic!("the host did not start"));
         let url = line.strip_prefix(BANNER).unwrap_or_else(|| panic!("the first line is '{line}'"));
         Host { url: url.trim().to_owned(), process, launch: self.clone() }
     }

@@ -9,6 +9,7 @@ mod determinism;
 mod durable_http;
 mod entities;
 mod faults;
+mod foreign;
 mod http_triggers;
 mod keys;
 mod limits;

@@ -2,28 +2,30 @@
 
 use crate::{
     admin::{FunctionCatalog, FunctionEntry},
-    functions::{FunctionCall, HttpFunction, HttpFunctions},
+    functions::{FunctionCall, HttpFunction, HttpFunctions, StreamedCall},
     keys::AccessLevel,
     links::SignedLinks,
     problem::Problem,
-    response::HttpResponse,
+    response::{self, HttpResponse},
     routing::{MethodSet, RouteDefinition},
 };
 use durance_durable::{InstanceId, Json};
 use durance_wasm::{
-    AppFunction, AuthLevel, FunctionApp, FunctionKind, FunctionManifest, HttpCall, ManagementLinks,
+    AppFunction, AuthLevel, FunctionApp, FunctionKind, FunctionManifest, HttpCall, HttpDoor, ManagementLinks,
+    StreamedHttpCall,
 };
 use futures_util::future::BoxFuture;
-use http::Method;
-use http_body_util::Full;
+use http::{Method, Request};
+use http_body_util::Either;
 
 /// The routes of an app's HTTP functions.
 pub(crate) fn routes(app: &FunctionApp) -> Vec<(RouteDefinition, HttpFunction)> {
-    let manifests = app.functions().iter().map(|function| function.manifest());
-    manifests.filter(|manifest| manifest.kind == FunctionKind::HttpTrigger).map(route).collect()
+    let functions = app.functions().iter();
+    let is_http = |function: &&AppFunction| function.manifest().kind == FunctionKind::HttpTrigger;
+    functions.filter(is_http).map(|function| route(function.manifest(), function.door())).collect()
 }
 
-fn route(manifest: &FunctionManifest) -> (RouteDefinition, HttpFunction) {
+fn route(manifest: &FunctionManifest, door: HttpDoor) -> (RouteDefinition, HttpFunction) {
     // A component describes methods in lower case; they were checked when it did.
     let methods =
         manifest.methods.iter().filter_map(|method| method.to_ascii_uppercase().parse::<Method>().ok());
@@ -37,7 +39,7 @@ fn route(manifest: &FunctionManifest) -> (RouteDefinition, HttpFunction) {
         AuthLevel::Function => AccessLevel::Function,
         AuthLevel::Admin => AccessLevel::Admin,
     };
-    (definition, HttpFunction { name: manifest.name.as_str().into(), level })
+    (definition, HttpFunction { name: manifest.name.as_str().into(), level, door })
 }
 
 impl HttpFunctions for FunctionApp {
@@ -56,7 +58,26 @@ impl HttpFunctions for FunctionApp {
             };
             let response = self.call_http(function, http).await;
             let response = response.map_err(|error| Problem::of_function(function, invocation_id, error))?;
-            Ok(response.map(Full::new))
+            Ok(response.map(response::whole))
+        })
+    }
+
+    fn stream<'c>(&'c self, call: StreamedCall<'c>) -> BoxFuture<'c, Result<HttpResponse, Problem>> {
+        Box::pin(async move {
+            let StreamedCall { function, invocation_id, request, parameters, body } = call;
+            let mut streamed = Request::new(body);
+            *streamed.method_mut() = request.parts.method.clone();
+            *streamed.uri_mut() = request.uri().parse().map_err(|_| Problem::malformed_path())?;
+            streamed.headers_mut().clone_from(&request.parts.headers);
+            let call = StreamedHttpCall {
+                request: streamed,
+                origin: request.origin(),
+                route_parameters: parameters,
+                invocation_id,
+            };
+            let response = self.stream_http(function, call).await;
+            let response = response.map_err(|error| Problem::of_function(function, invocation_id, error))?;
+            Ok(response.map(Either::Right))
         })
     }
 }
@@ -94,11 +115,11 @@ mod tests {
             overlap: None,
             catch_up_seconds: None,
         };
-        let (definition, function) = route(&manifest(None, &["get", "Post"]));
+        let (definition, function) = route(&manifest(None, &["get", "Post"]), HttpDoor::Sdk);
         assert_eq!((&*definition.function, definition.template.as_str()), ("Hello", "Hello"));
         assert_eq!(definition.methods, MethodSet::new([Method::GET, Method::POST]));
         assert_eq!((&*function.name, function.level), ("Hello", AccessLevel::Admin));
-        let (definition, _) = route(&manifest(Some("hello/{name?}"), &[]));
+        let (definition, _) = route(&manifest(Some("hello/{name?}"), &[]), HttpDoor::Sdk);
         assert_eq!(definition.template, "hello/{name?}");
         assert_eq!(definition.methods, MethodSet::default());
     }

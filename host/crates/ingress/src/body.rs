@@ -2,17 +2,23 @@
 
 use bytes::Bytes;
 use durance_durable::Json;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited, combinators::UnsyncBoxBody};
 use hyper::body::Body;
 use std::{error::Error, time::Duration};
 
 /// The body of a request, as it comes in.
 pub(crate) trait RequestBody:
-    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin
+    Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static
 {
 }
 
-impl<B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin> RequestBody for B {}
+impl<B> RequestBody for B where
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static
+{
+}
+
+/// A body that is passed on as it comes in.
+pub(crate) type StreamedRequestBody = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 
 /// How much of a body is taken, and for how long.
 #[derive(Debug, Clone, Copy)]
@@ -40,18 +46,30 @@ impl BodyLimits {
         if body.is_end_stream() {
             return Ok(Bytes::new());
         }
-        let too_large = BodyError::TooLarge { bytes_max: self.bytes_max };
-        // Before anything is taken: a client that asks whether to send it at all is told not to.
-        if body.size_hint().lower() > self.bytes_max as u64 {
-            return Err(too_large);
-        }
-        let whole = Limited::new(body, self.bytes_max).collect();
+        let whole = self.limited(body)?.collect();
         match tokio::time::timeout(self.timeout, whole).await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(self.too_large()),
             Ok(Err(error)) => Err(BodyError::Broken(error)),
             Err(_) => Err(BodyError::TooSlow),
         }
+    }
+
+    /// The body as it comes in; it breaks off where it is too large. Whoever takes it sees to the time.
+    pub(crate) fn stream(self, body: impl RequestBody) -> Result<StreamedRequestBody, BodyError> {
+        Ok(self.limited(body)?.boxed_unsync())
+    }
+
+    /// Before anything is taken: a client that asks whether to send a large body at all is told not to.
+    fn limited<B: RequestBody>(self, body: B) -> Result<Limited<B>, BodyError> {
+        if body.size_hint().lower() > self.bytes_max as u64 {
+            return Err(self.too_large());
+        }
+        Ok(Limited::new(body, self.bytes_max))
+    }
+
+    fn too_large(self) -> BodyError {
+        BodyError::TooLarge { bytes_max: self.bytes_max }
     }
 }
 

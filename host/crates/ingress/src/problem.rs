@@ -130,6 +130,14 @@ impl Problem {
             .logged("answering a request has panicked")
     }
 
+    /// A function did not give all of its response.
+    pub(crate) fn broken_response() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the function broke off its response; see the host's log",
+        )
+    }
+
     /// A function gave no response. What the guest said is for the log: it may hold what callers should not see.
     pub(crate) fn of_function(function: &str, invocation_id: Uuid, error: InvokeError) -> Self {
         let server_error = StatusCode::INTERNAL_SERVER_ERROR;

@@ -89,8 +89,8 @@ impl RepeatedRequests {
             return restore(&kept);
         }
         let (parts, body) = call.await?.into_parts();
-        let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes);
-        let response = HttpResponse::from_parts(parts, body.clone().into());
+        let body = body.collect().await.map_err(|_| Problem::broken_response())?.to_bytes();
+        let response = HttpResponse::from_parts(parts, response::whole(body.clone()));
         if response.status().is_server_error() || body.len() > KEPT_BODY_BYTES_MAX {
             return Ok(response);
         }

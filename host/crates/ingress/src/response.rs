@@ -1,15 +1,21 @@
 //! The responses that the host itself makes.
 
 use bytes::Bytes;
+use durance_wasm::StreamedBody;
 use http::{
     HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use serde::Serialize;
 
-/// What the server sends: every body is whole.
-pub(crate) type HttpResponse = Response<Full<Bytes>>;
+/// What the server sends: a whole body, or one that a function is still writing.
+pub(crate) type HttpResponse = Response<Either<Full<Bytes>, StreamedBody>>;
+
+/// A whole body.
+pub(crate) fn whole(body: impl Into<Bytes>) -> Either<Full<Bytes>, StreamedBody> {
+    Either::Left(Full::new(body.into()))
+}
 
 /// A response without a body.
 pub(crate) fn empty(status: StatusCode) -> HttpResponse {
@@ -36,7 +42,7 @@ pub(crate) fn text(status: StatusCode, text: impl Into<Bytes>) -> HttpResponse {
 
 /// Any body.
 pub(crate) fn with_body(status: StatusCode, content_type: Option<&'static str>, body: Bytes) -> HttpResponse {
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(whole(body));
     *response.status_mut() = status;
     if let Some(content_type) = content_type {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

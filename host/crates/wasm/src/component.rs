@@ -17,6 +17,7 @@ use wasmtime::{
     ResourceLimiter, Store, UpdateDeadline,
     component::{Component, ComponentExportIndex, Instance, InstancePre},
 };
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 const DESCRIBE: &str = "describe";
 /// How long a component may take to describe itself.
@@ -35,6 +36,8 @@ pub(crate) struct ReadyComponent {
     pub(crate) functions: Vec<FunctionManifest>,
     pub(crate) calls: InstancePre<CallState>,
     pub(crate) orchestrators: InstancePre<OrchestratorState>,
+    /// None: it does not export `wasi:http/incoming-handler`.
+    pub(crate) wasi_http: Option<ProxyPre<CallState>>,
     pub(crate) exports: Exports,
 }
 
@@ -71,13 +74,17 @@ impl ReadyComponent {
             run_timer: export(FunctionKind::TimerTrigger),
             run_entity: export(FunctionKind::EntityTrigger),
         };
-        Ok(Self { hash, functions, calls, orchestrators, exports })
+        let wasi_http = ProxyPre::new(calls.clone()).ok();
+        Ok(Self { hash, functions, calls, orchestrators, wasi_http, exports })
     }
 
     /// Asks a component for its functions, and checks that it has the exports that they need.
     pub(crate) async fn describe(&mut self, shared: &Arc<Shared>) -> Result<(), Unusable> {
         let component = self.orchestrators.component();
         let Some(describe) = component.get_export_index(None, DESCRIBE) else {
+            if self.wasi_http.is_some() {
+                return Ok(());
+            }
             return Err(format!(
                 "it has no export `{DESCRIBE}`, which lists its functions; build it with the Durance SDK, or from the \
                  WIT package durance:functions"

@@ -4,6 +4,7 @@ use crate::{
     LoadError,
     cache::ComponentFiles,
     component::{ReadyComponent, Unusable},
+    core_module,
     linker::Linkers,
     manifest::FunctionKind,
     shared::Shared,
@@ -108,9 +109,9 @@ impl ComponentStore {
     }
 
     async fn compile(self: &Arc<Self>, hash: ModuleHash, bytes: Vec<u8>) -> Result<ReadyComponent, Unusable> {
-        check_is_component(&bytes)?;
         let store = Arc::clone(self);
         let compile = move || {
+            let bytes = as_component(bytes)?;
             let component = Component::new(&store.engine, &bytes)
                 .map_err(|error| format!("it is not a valid component: {error:#}"))?;
             let compiled =
@@ -147,20 +148,22 @@ async fn in_background<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
     }
 }
 
-/// Says of common mistakes what they are; wasmtime checks the rest.
-fn check_is_component(bytes: &[u8]) -> Result<(), Unusable> {
-    if Engine::detect_precompiled(bytes).is_some() {
+/// The component in a file. Says of common mistakes what they are; wasmtime checks the rest.
+fn as_component(bytes: Vec<u8>) -> Result<Vec<u8>, Unusable> {
+    if Engine::detect_precompiled(&bytes).is_some() {
         return Err(
             "it is a precompiled artifact, which is not accepted; give the .wasm component".to_owned()
         );
     }
-    match bytes {
-        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
-        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err("it is a core module and not a component: build it for the target \
-                                                      wasm32-wasip2, or wrap it with `wasm-tools component new`"
-            .to_owned()),
-        [0, b'a', b's', b'm', ..] => Err("it is WebAssembly of an unknown version; build it with a current toolchain".to_owned()),
-        [b'(' | b';', ..] => Err("it is WebAssembly text; make a component of it with `wasm-tools parse`".to_owned()),
+    match bytes.as_slice() {
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(bytes),
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => core_module::to_component(&bytes),
+        [0, b'a', b's', b'm', ..] => {
+            Err("it is WebAssembly of an unknown version; build it with a current toolchain".to_owned())
+        }
+        [b'(' | b';', ..] => {
+            Err("it is WebAssembly text; make a component of it with `wasm-tools parse`".to_owned())
+        }
         _ => Err("it is not WebAssembly; give a component, built for the target wasm32-wasip2".to_owned()),
     }
 }

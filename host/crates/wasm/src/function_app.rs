@@ -1,15 +1,15 @@
 //! The functions of an app: what runs when one is called.
 
 use crate::{
-    FunctionKind, FunctionManifest, HttpCall, InvokeError, LoadError, ManagementLinks, WasmSettings,
-    activity_function,
+    FunctionKind, FunctionManifest, HttpCall, HttpComponent, InvokeError, LoadError, ManagementLinks,
+    StreamedBody, StreamedHttpCall, WasmSettings, activity_function,
     component::ReadyComponent,
     component_store::ComponentStore,
     engine::Engine,
     entity_function, http_activity, http_function,
     orchestrator_run::{OrchestratorHost, WasmOrchestratorRun},
     shared::Shared,
-    timer_function,
+    timer_function, wasi_http_function,
 };
 use bytes::Bytes;
 use durance_durable::{HTTP_ACTIVITY, Json, ModuleHash, TaskFailureDetails};
@@ -35,7 +35,7 @@ pub struct FunctionApp {
     functions: Vec<AppFunction>,
     by_name: HashMap<Arc<str>, usize>,
     components: Arc<ComponentStore>,
-    http_calls: Semaphore,
+    http_calls: Arc<Semaphore>,
     activities: Semaphore,
     orchestrators: Arc<OrchestratorHost>,
     orchestrators_max: u32,
@@ -49,6 +49,16 @@ pub struct AppFunction {
     pub(crate) component: Arc<ReadyComponent>,
     manifest: FunctionManifest,
     file: PathBuf,
+    door: HttpDoor,
+}
+
+/// How requests reach an HTTP function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpDoor {
+    /// With whole bodies: [`FunctionApp::call_http`].
+    Sdk,
+    /// With streamed bodies: [`FunctionApp::stream_http`].
+    WasiHttp,
 }
 
 impl AppFunction {
@@ -62,6 +72,12 @@ impl AppFunction {
     #[must_use]
     pub fn component_hash(&self) -> ModuleHash {
         self.component.hash
+    }
+
+    /// If it is an HTTP function: how requests reach it.
+    #[must_use]
+    pub fn door(&self) -> HttpDoor {
+        self.door
     }
 
     /// The component's file.
@@ -83,14 +99,14 @@ impl FunctionApp {
         let components = ComponentStore::open(data, engine.wasmtime.clone(), Arc::clone(&shared))?;
         let loading = files.iter().map(|file| components.load_file(file));
         let loaded = futures_util::future::try_join_all(loading).await?;
-        let functions = list_functions(files, &loaded);
+        let functions = list_functions(files, &loaded, &shared.settings.http_components)?;
         let by_name = index_by_name(&functions)?;
         let orchestrators_max = engine.orchestrators_max;
         let settings = &shared.settings;
         Ok(Self {
             functions,
             by_name,
-            http_calls: Semaphore::new(settings.http_calls_max as usize),
+            http_calls: Arc::new(Semaphore::new(settings.http_calls_max as usize)),
             activities: Semaphore::new(settings.activities_max as usize),
             orchestrators: OrchestratorHost::new(
                 Arc::clone(&components),
@@ -149,6 +165,27 @@ impl FunctionApp {
             Ok(answer) => answer,
             Err(_) => Err(InvokeError::Timeout(timeout)),
         }
+    }
+
+    /// Calls an HTTP function that is a component of `wasi:http`, in an instance of its own. Its time is for all of its
+    /// response; dropping the body of that before its end stops the guest.
+    ///
+    /// # Errors
+    /// There is no such function, it failed before its response began, or it could not be run.
+    pub async fn stream_http(
+        &self,
+        function: &str,
+        call: StreamedHttpCall,
+    ) -> Result<http::Response<StreamedBody>, InvokeError> {
+        let found = self.function(FunctionKind::HttpTrigger, function);
+        let Some(function) = found.filter(|function| function.door == HttpDoor::WasiHttp) else {
+            return Err(InvokeError::NotFound(function.to_owned()));
+        };
+        let Ok(slot) = Arc::clone(&self.http_calls).try_acquire_owned() else {
+            let running = self.shared.settings.http_calls_max;
+            return Err(InvokeError::Busy(format!("{running} HTTP functions are running")));
+        };
+        wasi_http_function::call(&self.shared, function, call, slot).await
     }
 
     /// Deletes components that neither the app nor an instance needs: `needed` are those that instances are pinned to.
@@ -307,17 +344,51 @@ fn too_slow(what: &str, timeout: Duration) -> TaskFailureDetails {
     TaskFailureDetails::new("Timeout", message)
 }
 
-fn list_functions(files: &[PathBuf], loaded: &[Arc<ReadyComponent>]) -> Vec<AppFunction> {
-    let with_file = files.iter().zip(loaded);
-    let functions = with_file.flat_map(|(file, component)| {
-        component.functions.iter().map(move |manifest| AppFunction {
+fn list_functions(
+    files: &[PathBuf],
+    loaded: &[Arc<ReadyComponent>],
+    http: &[HttpComponent],
+) -> Result<Vec<AppFunction>, LoadError> {
+    let mut functions = Vec::new();
+    for (file, component) in files.iter().zip(loaded) {
+        let function = |manifest: &FunctionManifest, door| AppFunction {
             name: manifest.name.as_str().into(),
             component: Arc::clone(component),
             manifest: manifest.clone(),
             file: file.clone(),
-        })
-    });
-    functions.collect()
+            door,
+        };
+        let before = functions.len();
+        functions.extend(component.functions.iter().map(|manifest| function(manifest, HttpDoor::Sdk)));
+        let of_this_file = http.iter().filter(|function| function.file == *file);
+        functions.extend(of_this_file.map(|http| function(&http.manifest, HttpDoor::WasiHttp)));
+        let wrong = match &component.wasi_http {
+            None => functions
+                .iter()
+                .skip(before)
+                .find(|function| function.door == HttpDoor::WasiHttp)
+                .map(no_handler),
+            Some(_) => (functions.len() == before).then(no_route),
+        };
+        if let Some(why) = wrong {
+            return Err(LoadError::Component { path: file.clone(), why });
+        }
+    }
+    Ok(functions)
+}
+
+fn no_handler(function: &AppFunction) -> String {
+    format!(
+        "the table [[http]] of '{}' names it, but it does not export wasi:http/incoming-handler@0.2; a component that \
+         describes itself needs no table",
+        function.name
+    )
+}
+
+fn no_route() -> String {
+    "it is a component of wasi:http and does not say what it is called: give it a table [[http]] with name, component and \
+     route in durance.toml"
+        .to_owned()
 }
 
 fn index_by_name(functions: &[AppFunction]) -> Result<HashMap<Arc<str>, usize>, LoadError> {

@@ -89,7 +89,7 @@ fn response(answer: bindings::HttpResponse, body_bytes_max: usize) -> Result<Res
         return Err(InvokeError::BadOutput(text));
     }
     let mut response = Response::new(Bytes::from(answer.body));
-    *response.status_mut() = status(answer.status)?;
+    *response.status_mut() = check_status(answer.status)?;
     let headers = response.headers_mut();
     headers.reserve(answer.headers.len());
     for (name, value) in answer.headers {
@@ -107,7 +107,8 @@ fn response(answer: bindings::HttpResponse, body_bytes_max: usize) -> Result<Res
     Ok(response)
 }
 
-fn status(status: u16) -> Result<StatusCode, InvokeError> {
+/// The status of a final response.
+pub(crate) fn check_status(status: u16) -> Result<StatusCode, InvokeError> {
     let code = StatusCode::from_u16(status).ok().filter(|_| (200..600).contains(&status));
     code.ok_or_else(|| InvokeError::BadOutput(format!("its status is {status}; a final one is 200 to 599")))
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 use wasmtime::{
     Engine, Result,
-    component::{Component, HasSelf, InstancePre, Linker, types::ComponentItem},
+    component::{Component, HasSelf, InstancePre, Linker, ResourceType, types::ComponentItem},
 };
 use wasmtime_wasi::p2::bindings::{
     clocks::{monotonic_clock, wall_clock},
@@ -33,6 +33,9 @@ const FORBIDDEN_IN_ORCHESTRATORS: &[Forbidden] = &[
     ("wasi:sockets/udp-create-socket", "an orchestrator cannot use the network: call an activity that does"),
     ("wasi:sockets/ip-name-lookup", "an orchestrator cannot use the network: call an activity that does"),
 ];
+
+/// A resource of an interface whose functions trap.
+enum NeverMade {}
 
 /// One linker for each role.
 pub(crate) struct Linkers {
@@ -91,9 +94,16 @@ fn link<T>(mut linker: Linker<T>, component: &Component, forbidden: &[Forbidden]
         let ComponentItem::ComponentInstance(interface) = item.ty else { continue };
         // Under the very name that the component imports: whatever its version, it is found before any other.
         let mut instance = linker.instance(import)?;
-        for (function, item) in interface.exports(engine) {
-            if matches!(item.ty, ComponentItem::ComponentFunc(_)) {
-                instance.func_new(function, |_, _, _, _| Err(GuestStop::NotAllowed(message).into()))?;
+        for (name, item) in interface.exports(engine) {
+            match item.ty {
+                ComponentItem::ComponentFunc(_) => {
+                    instance.func_new(name, |_, _, _, _| Err(GuestStop::NotAllowed(message).into()))?;
+                }
+                // Nobody makes one: whatever would, traps.
+                ComponentItem::Resource(_) => {
+                    instance.resource(name, ResourceType::host::<NeverMade>(), |_, _| Ok(()))?;
+                }
+                _ => {}
             }
         }
     }

@@ -40,6 +40,31 @@ pub struct FunctionManifest {
 }
 
 impl FunctionManifest {
+    /// An HTTP function.
+    ///
+    /// # Errors
+    /// The name or a method cannot be; the text says why.
+    pub fn http(
+        name: String,
+        route: Option<String>,
+        methods: Vec<String>,
+        auth_level: AuthLevel,
+    ) -> Result<Self, String> {
+        let function = Self {
+            name,
+            kind: FunctionKind::HttpTrigger,
+            route,
+            methods,
+            auth_level,
+            schedule: None,
+            time_zone: None,
+            overlap: None,
+            catch_up_seconds: None,
+        };
+        check(&function)?;
+        Ok(function)
+    }
+
     /// The schedule of a timer-triggered function; none of another. The error says what is wrong with its settings.
     pub(crate) fn timer(&self) -> Result<Option<TimerFunction>, String> {
         if self.kind != FunctionKind::TimerTrigger {

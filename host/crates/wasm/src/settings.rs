@@ -1,9 +1,18 @@
 //! What can be set for the functions: every limit with its unit and default.
 
-use crate::outbound::HostPattern;
-use std::time::Duration;
+use crate::{FunctionManifest, outbound::HostPattern};
+use std::{path::PathBuf, time::Duration};
 
 const MIB: usize = 1024 * 1024;
+
+/// An HTTP function that is a component of `wasi:http/incoming-handler@0.2`: it does not describe itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpComponent {
+    /// Name, route, methods and level of the function.
+    pub manifest: FunctionManifest,
+    /// One of the component files of the app.
+    pub file: PathBuf,
+}
 
 /// Limits of functions, and what they may reach.
 #[derive(Debug, Clone)]
@@ -58,6 +67,8 @@ pub struct WasmSettings {
     pub orchestrators_max: Option<u32>,
     /// Hosts that HTTP functions and activities may send HTTP requests to. Default: none.
     pub allowed_outbound_hosts: Vec<HostPattern>,
+    /// What else is an HTTP function. Default: nothing.
+    pub http_components: Vec<HttpComponent>,
     /// Scheme and authority of the management links that an activity asks for; it has no incoming request to take them
     /// from.
     ///
@@ -81,6 +92,7 @@ impl Default for WasmSettings {
             activities_max: 256,
             orchestrators_max: None,
             allowed_outbound_hosts: Vec::new(),
+            http_components: Vec::new(),
             base_url: "http://127.0.0.1:7071".to_owned(),
         }
     }

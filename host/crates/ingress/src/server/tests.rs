@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     access::KeyRequirement,
     admin::{FunctionCatalog, FunctionEntry},
-    functions::{FunctionCall, HttpFunction, HttpFunctions},
+    functions::{FunctionCall, HttpFunction, HttpFunctions, StreamedCall},
     gateway::{Components, GatewaySettings},
     keys::{AccessLevel, KeyRing, NewKeys},
     links::{LINK_LIFETIME_DEFAULT, SignedLinks},
@@ -13,6 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use durance_taskhub::{SystemClock, TaskHub};
+use durance_wasm::HttpDoor;
 use futures_util::future::BoxFuture;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
@@ -48,6 +49,10 @@ impl HttpFunctions for Stub {
                 format!("{} {uri} {parameters:?} {body:?}", call.request.parts.method),
             ))
         })
+    }
+
+    fn stream<'c>(&'c self, call: StreamedCall<'c>) -> BoxFuture<'c, Result<HttpResponse, Problem>> {
+        Box::pin(async move { Err(Problem::no_such_path(call.function)) })
     }
 }
 
@@ -122,7 +127,7 @@ fn routes() -> Vec<(RouteDefinition, HttpFunction)> {
     let route = |name: &str, template: &str, methods: &[Method], level| {
         let methods = MethodSet::new(methods.iter().cloned());
         let definition = RouteDefinition { function: name.into(), template: template.to_owned(), methods };
-        (definition, HttpFunction { name: name.into(), level })
+        (definition, HttpFunction { name: name.into(), level, door: HttpDoor::Sdk })
     };
     vec![
         route("Hello", "hello/{name?}", &[Method::GET], AccessLevel::Anonymous),

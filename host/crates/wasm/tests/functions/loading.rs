@@ -65,6 +65,43 @@ async fn file_that_cannot_be_used_says_why_and_what_to_do() {
     check(&component(twice, "", ""), "unknown variant `x`").await;
 }
 
+/// A core module that carries the description of a component, as toolchains make it before the last step.
+fn described_core_module(description: &str) -> Vec<u8> {
+    let escaped = description.replace('"', "\\22");
+    let length = description.len();
+    let text = format!(
+        r#"(module
+            (memory (export "memory") 1)
+            (data (i32.const 64) "{escaped}")
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+            (func (export "describe") (result i32)
+                (i32.store (i32.const 0) (i32.const 64))
+                (i32.store (i32.const 4) (i32.const {length}))
+                (i32.const 0)))"#
+    );
+    let mut module = wat::parse_str(text).unwrap();
+    let mut resolve = wit_parser::Resolve::default();
+    let wit = "package a:b; world describes { export describe: func() -> string; }";
+    let package = resolve.push_str("a.wit", wit).unwrap();
+    let world = resolve.select_world(&[package], None).unwrap();
+    let encoding = wit_component::StringEncoding::UTF8;
+    wit_component::embed_component_metadata(&mut module, &resolve, world, encoding).unwrap();
+    module
+}
+
+#[tokio::test]
+async fn core_module_that_describes_a_component_is_wrapped() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("core.wasm");
+    let activity = r#"{"functions":[{"name":"A","type":"activityTrigger"}]}"#;
+    let data = folder.path().join("data");
+    fs::write(&file, described_core_module(r#"{"functions":[]}"#)).unwrap();
+    assert!(load(std::slice::from_ref(&file), &data).await.unwrap().functions().is_empty());
+    fs::write(&file, described_core_module(activity)).unwrap();
+    let error = load(&[file], &data).await.unwrap_err().to_string();
+    assert!(error.contains("'A' is a activityTrigger, but the component has no export"), "{error}");
+}
+
 #[tokio::test]
 async fn missing_file_is_named() {
     let data = tempfile::tempdir().unwrap();
