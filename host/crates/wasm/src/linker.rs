@@ -8,7 +8,10 @@ use crate::{
 };
 use wasmtime::{
     Engine, Result,
-    component::{Component, HasSelf, InstancePre, Linker, ResourceType, types::ComponentItem},
+    component::{
+        Component, HasSelf, InstancePre, Linker, ResourceType,
+        types::{ComponentInstance, ComponentItem},
+    },
 };
 use wasmtime_wasi::p2::bindings::{
     clocks::{monotonic_clock, wall_clock},
@@ -34,7 +37,7 @@ const FORBIDDEN_IN_ORCHESTRATORS: &[Forbidden] = &[
     ("wasi:sockets/ip-name-lookup", "an orchestrator cannot use the network: call an activity that does"),
 ];
 
-/// A resource of an interface whose functions trap.
+/// A resource of an interface whose functions trap: nobody makes one.
 enum NeverMade {}
 
 /// One linker for each role.
@@ -88,24 +91,40 @@ fn orchestrator_linker(engine: &Engine) -> Result<Linker<OrchestratorState>> {
 fn link<T>(mut linker: Linker<T>, component: &Component, forbidden: &[Forbidden]) -> Result<InstancePre<T>> {
     linker.allow_shadowing(true);
     let engine = component.engine();
+    let mut known = Vec::new();
     for (import, item) in component.component_type().imports(engine) {
+        let ComponentItem::ComponentInstance(interface) = item.ty else { continue };
+        let own_resources = own_resources(engine, &interface, &mut known);
         let name = import.split_once('@').map_or(import, |(name, _)| name);
         let Some((_, message)) = forbidden.iter().find(|(interface, _)| *interface == name) else { continue };
-        let ComponentItem::ComponentInstance(interface) = item.ty else { continue };
         // Under the very name that the component imports: whatever its version, it is found before any other.
         let mut instance = linker.instance(import)?;
-        for (name, item) in interface.exports(engine) {
-            match item.ty {
-                ComponentItem::ComponentFunc(_) => {
-                    instance.func_new(name, |_, _, _, _| Err(GuestStop::NotAllowed(message).into()))?;
-                }
-                // Nobody makes one: whatever would, traps.
-                ComponentItem::Resource(_) => {
-                    instance.resource(name, ResourceType::host::<NeverMade>(), |_, _| Ok(()))?;
-                }
-                _ => {}
+        for (function, item) in interface.exports(engine) {
+            if matches!(item.ty, ComponentItem::ComponentFunc(_)) {
+                instance.func_new(function, |_, _, _, _| Err(GuestStop::NotAllowed(message).into()))?;
             }
+        }
+        for resource in own_resources {
+            instance.resource(&resource, ResourceType::host::<NeverMade>(), |_, _| Ok(()))?;
         }
     }
     linker.instantiate_pre(component)
+}
+
+/// The resources that an interface itself defines; the others are `known`, from interfaces that are imported before it.
+fn own_resources(
+    engine: &Engine,
+    interface: &ComponentInstance,
+    known: &mut Vec<ResourceType>,
+) -> Vec<String> {
+    let mut own = Vec::new();
+    for (name, item) in interface.exports(engine) {
+        if let ComponentItem::Resource(resource) = item.ty
+            && !known.contains(&resource)
+        {
+            known.push(resource);
+            own.push(name.to_owned());
+        }
+    }
+    own
 }
