@@ -58,7 +58,7 @@ impl StartOptions {
         self
     }
 
-    /// Starts only if nothing has changed since [`OrchestrationClient::get_status`] gave this token.
+    /// Starts only if nothing has changed since [`OrchestrationClient::get_status`](crate::OrchestrationClient::get_status) gave this token.
     #[must_use]
     pub fn token(mut self, token: u64) -> Self {
         self.token = Some(token);
