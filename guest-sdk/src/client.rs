@@ -12,8 +12,8 @@ use crate::options::{FireAt, milliseconds};
 use crate::request::Request;
 use crate::response::Response;
 use crate::{
-    EntityId, EntityPage, EntityQuery, InstancePage, InstanceQuery, OrchestrationStatus, PurgeFilter,
-    RuntimeStatus, StartOptions, StartOutcome, StatusOptions, StatusSnapshot,
+    EntityId, EntityPage, EntityQuery, InstancePage, InstanceQuery, OrchestrationStatus, PurgeOptions,
+    PurgeSelection, RuntimeStatus, StartOptions, StartOutcome, StatusOptions, StatusSnapshot,
 };
 
 /// Seconds until a client may ask for the status of an orchestration that was just started.
@@ -28,10 +28,10 @@ pub enum ClientError {
     /// No orchestrator has this name; the text names the known ones (404).
     #[error("{0}")]
     UnknownOrchestrator(String),
-    /// No instance has this id (404).
+    /// No instance, or no schedule, has this id (404).
     #[error("{0}")]
     NotFound(String),
-    /// The instance is in a status in which this cannot be done (409).
+    /// The instance, or the schedule, is in a status in which this cannot be done (409).
     #[error("{0}")]
     WrongStatus(String),
     /// The idempotency key was used before with another input (422).
@@ -194,12 +194,16 @@ impl OrchestrationClient {
         Ok(wit::purge(instance_id, true, self.key())?)
     }
 
-    /// Deletes the finished instances that the filter selects; answers how many. With `dry_run` it only counts them.
+    /// Deletes the finished instances of a selection, or only counts them; answers how many.
     ///
     /// # Errors
-    /// [`ClientError::Unavailable`].
-    pub fn purge_instances(&self, filter: &PurgeFilter, dry_run: bool) -> Result<u64, ClientError> {
-        Ok(wit::purge_instances(filter, dry_run)?)
+    /// [`ClientError::InvalidArgument`] for a malformed id, [`ClientError::Unavailable`]; what was deleted before stays so.
+    pub fn purge_instances(
+        &self,
+        selection: &PurgeSelection,
+        options: PurgeOptions,
+    ) -> Result<u64, ClientError> {
+        Ok(wit::purge_instances(selection, options)?)
     }
 
     /// Ends an instance and all of its live sub-orchestrations, and theirs.
@@ -411,7 +415,7 @@ impl OrchestrationClient {
     }
 }
 
-fn to_json(value: &impl Serialize) -> Result<String, ClientError> {
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String, ClientError> {
     serde_json::to_string(value).map_err(|error| {
         ClientError::InvalidArgument(format!("the value cannot be written as JSON: {error}"))
     })

@@ -1,7 +1,7 @@
 //! What the calls of the orchestration client take and answer.
 
 use std::str::FromStr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::error::Result;
 use crate::options::FireAt;
 use crate::{
-    ClientError, EntityQuery, IfExists, InstanceQuery, OrchestrationStatus, RuntimeStatus, SortBy,
-    StartOptions, StartOutcome, StatusOptions, TimeRange,
+    ClientError, EntityQuery, IfExists, InstanceQuery, OrchestrationStatus, PurgeOptions, RuntimeStatus,
+    SortBy, StartOptions, StartOutcome, StatusOptions, TimeRange,
 };
 
 impl StartOutcome {
@@ -75,8 +75,7 @@ impl StartOptions {
     /// Lets the run begin at a time, or so long from now; until then it is pending.
     #[must_use]
     pub fn start_at(mut self, time: impl Into<FireAt>) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.start_at = Some(time.into().nanoseconds(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)));
+        self.start_at = Some(time.into().since_now());
         self
     }
 
@@ -101,6 +100,13 @@ impl StartOptions {
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
+    }
+}
+
+/// Only the instances themselves, and they are deleted.
+impl Default for PurgeOptions {
+    fn default() -> Self {
+        Self { recursive: false, dry_run: false }
     }
 }
 

@@ -44,6 +44,7 @@ mod problem;
 mod request;
 mod response;
 mod run;
+mod schedule;
 mod task;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod testing;
@@ -52,10 +53,14 @@ mod timer;
 pub use activity::ActivityContext;
 pub use bindings::durance::functions::orchestration_client::{
     EntityMetadata, EntityPage, EntityQuery, Holder, IfExists, InstancePage, InstanceQuery,
-    OrchestrationStatus, PurgeFilter, SortBy, StartOptions, StartOutcome, StatusOptions, StatusSnapshot,
-    TimeRange,
+    OrchestrationStatus, PurgeFilter, PurgeOptions, PurgeSelection, SortBy, StartOptions, StartOutcome,
+    StatusOptions, StatusSnapshot, TimeRange,
 };
 pub use bindings::durance::functions::orchestration_context::ParentInstance;
+pub use bindings::durance::functions::schedule_client::{
+    Cron, OverlapPolicy, Schedule, ScheduleDefinition, SchedulePage, ScheduleStatus, Tick, TickOutcome,
+    Timing,
+};
 pub use bindings::durance::functions::types::{Cause, EntityId, Failure, RuntimeStatus};
 pub use client::{ClientError, OrchestrationClient};
 pub use context::OrchestrationContext;
@@ -71,6 +76,7 @@ pub use options::{
 pub use problem::Problem;
 pub use request::Request;
 pub use response::Response;
+pub use schedule::ScheduleClient;
 pub use serde_json::{Value, json};
 pub use task::Task;
 pub use timer::TimerInfo;

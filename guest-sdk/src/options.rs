@@ -237,6 +237,11 @@ impl FireAt {
             Self::At(time) => nanoseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default()),
         }
     }
+
+    /// Nanoseconds since the Unix epoch, where the clock is that of the world.
+    pub(crate) fn since_now(self) -> u64 {
+        self.nanoseconds(Self::At(SystemTime::now()).nanoseconds(0))
+    }
 }
 
 impl From<Duration> for FireAt {

@@ -1,6 +1,6 @@
 //! The orchestration client as a function sees it, call by call.
 
-use durance_tests::{Client, Reply, guests};
+use durance_tests::{AppFolder, Client, Launch, Reply, guests};
 use serde_json::{Value, json};
 
 /// `ClientCall` does what the path says.
@@ -125,6 +125,55 @@ async fn runs_are_restarted_rewound_counted_and_deleted_with_all_below_them() {
     assert!(counts.as_object().is_some_and(|counts| !counts.is_empty()), "{counts}");
     let _done = call(&client, "terminate", "operated", &Value::Null).await.expect(204);
     client.finished("operated").await;
+    let counted = call(&client, "purge-many", "-", &json!([])).await.expect(200).json();
+    assert!(counted.as_u64() >= Some(1), "{counted}");
+    let purged = call(&client, "purge-many", "-", &json!([other, "none"])).await.expect(200).json();
+    assert_eq!(purged, 0, "live and missing ones stay");
+    assert_eq!(call(&client, "purge-many", "-", &json!(["operated"])).await.expect(200).json(), 1);
+    call(&client, "start-and-raise", start, &json!("x")).await.expect(200);
+    let _done = call(&client, "terminate", "operated", &Value::Null).await.expect(204);
+    client.finished("operated").await;
     assert_eq!(call(&client, "purge-tree", "operated", &Value::Null).await.expect(200).json(), 1);
     let _missing = call(&client, "purge-tree", "operated", &Value::Null).await.expect_problem(404);
+}
+
+#[tokio::test]
+async fn schedules_are_made_and_managed_by_functions() {
+    let host =
+        Launch::of(&AppFolder::temporary("").guest("client_calls.wasm").guest("misbehaving.wasm")).start();
+    let client = host.client();
+    let call = async |operation: &str, id: &str| {
+        let path = format!("/api/schedule-client/{operation}/{id}");
+        client.post(&path, "").await
+    };
+    let made = call("create", "yearly").await.expect(200).json();
+    assert_eq!(made["timing"], "Timing::IntervalMs(3600000)");
+    assert_eq!((&made["orchestrator"], &made["input"]), (&json!("CollectEvents"), &json!("1")));
+    assert_eq!(
+        (&made["instanceId"], &made["status"]),
+        (&json!("{schedule}-{time}-run"), &json!("ScheduleStatus::Active"))
+    );
+    assert!(call("create", "yearly").await.expect_problem(409).contains("yearly"));
+    assert_eq!(call("put", "yearly").await.expect(200).json()["input"], "2");
+    assert_eq!(call("put", "other").await.expect(200).json()["runCount"], 0);
+    assert_eq!(call("list", "-").await.expect(200).json(), json!(["other", "yearly"]));
+    assert_eq!(call("pause", "yearly").await.expect(200).json()["pausedReason"], "by a test");
+    assert_eq!(call("get", "yearly").await.expect(200).json()["status"], "ScheduleStatus::Paused");
+    assert_eq!(call("resume", "yearly").await.expect(200).json()["pausedReason"], Value::Null);
+
+    let keyed = client.with_header("x-key", "trigger-once");
+    let trigger = async || keyed.post("/api/schedule-client/trigger/yearly", "").await.expect(200).json();
+    let instance = trigger().await;
+    assert!(
+        instance.as_str().is_some_and(|id| id.starts_with("yearly-") && id.ends_with("-run")),
+        "{instance}"
+    );
+    assert_eq!(trigger().await, instance, "a repetition starts nothing");
+    assert_eq!(call("get", "yearly").await.expect(200).json()["runCount"], 1);
+
+    let _gone = call("delete", "yearly").await.expect(204);
+    for operation in ["get", "pause", "resume", "trigger", "delete"] {
+        let _missing = call(operation, "yearly").await.expect_problem(404);
+    }
+    assert!(!call("put", "no%20id%2F").await.expect_problem(400).is_empty());
 }

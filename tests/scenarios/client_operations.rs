@@ -171,6 +171,23 @@ async fn lists_filter_sort_and_count() {
     let _refused = client.delete(&format!("{purge}&runtimeStatus=Running,Failed")).await.expect_problem(404);
     assert_eq!(client.delete(&purge).await.expect(200).json(), json!({ "instancesDeleted": 3 }));
     assert_eq!(ids("instanceIdPrefix=l-").await.len(), 3, "live ones stay");
+
+    client.start("Tree", "l-tree", &json!({ "depth": 1, "width": 2 })).await;
+    assert_eq!(client.output("l-tree").await, 3);
+    let some = format!("{MANAGEMENT}/instances?instanceId=l-tree&instanceId=none&instanceId=l-a");
+    assert!(
+        client
+            .delete(&format!("{some}&runtimeStatus=Failed"))
+            .await
+            .expect_problem(400)
+            .contains("runtimeStatus")
+    );
+    let _refused = client.delete(&format!("{some}&instanceId=%40x")).await.expect_problem(400);
+    let tried = client.delete(&format!("{some}&recursive=true&dryRun=true")).await.expect(200).json();
+    assert_eq!(tried, json!({ "instancesDeleted": 0, "instancesMatched": 3 }));
+    let deleted = client.delete(&format!("{some}&recursive=true")).await.expect(200).json();
+    assert_eq!(deleted, json!({ "instancesDeleted": 3 }));
+    let _none = client.delete(&some).await.expect_problem(404);
 }
 
 #[tokio::test]

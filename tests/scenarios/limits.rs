@@ -23,17 +23,18 @@ async fn more_functions_at_once_than_allowed_are_told_to_come_back() {
     let app = AppFolder::temporary("[limits]\nconcurrent_http_functions = 1\n").guest("misbehaving.wasm");
     let host = Launch::of(&app.sample("hello.wasm")).start();
     let client = host.client();
-    let slow = tokio::spawn({
-        let client = client.clone();
-        async move { client.get("/api/HttpSlow?ms=3000").await }
-    });
+    // Each may be refused for the other at first.
+    let slow = eventually(
+        || "the slow function has the place",
+        async || Some(client.get("/api/HttpSlow?ms=3000").await).filter(|reply| reply.status != 429),
+    );
     let refused = eventually(
         || "a second function is refused",
         async || Some(client.get("/api/hello").await).filter(|reply| reply.status == 429),
-    )
-    .await;
+    );
+    let (slow, refused) = tokio::join!(slow, refused);
     assert!(!refused.expect_problem(429).is_empty());
     assert!(refused.header("retry-after").is_some());
-    assert_eq!(slow.await.unwrap().expect(200).text(), "awake");
+    assert_eq!(slow.expect(200).text(), "awake");
     let _answered = client.get("/api/hello").await.expect(200);
 }

@@ -148,3 +148,46 @@ async fn heartbeat_counts() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn repeated_requests_about_schedules_change_nothing_more() {
+    let host = launch().start();
+    let client = host.client();
+    let path = format!("{MANAGEMENT}/schedules/once");
+    let body = json!({ "orchestrator": "HelloSequence", "cron": "0 0 0 1 1 *" }).to_string();
+    let keyed = |key: &str| client.with_header("idempotency-key", key);
+    let made = keyed("make").post(&path, body.clone()).await.expect(201).json();
+    assert_eq!(keyed("make").post(&path, body.clone()).await.expect(201).json(), made);
+    let _conflict = keyed("other").post(&path, body.clone()).await.expect_problem(409);
+    let _mismatch = keyed("make").post(&path, body.replace("1 1", "2 2")).await.expect_problem(422);
+    let trigger = format!("{path}/trigger");
+    let first = keyed("now").post(&trigger, "").await.expect(202).json();
+    assert_eq!(keyed("now").post(&trigger, "").await.expect(202).json(), first);
+    assert_eq!(schedule(&client, "once").await["runCount"], 1);
+    let _deleted = keyed("end").delete(&path).await.expect(204);
+    let _deleted = keyed("end").delete(&path).await.expect(204);
+    let _gone = client.delete(&path).await.expect_problem(404);
+}
+
+#[tokio::test]
+async fn reminders_are_set_changed_and_deleted() {
+    let host = samples();
+    let client = host.client();
+    let set = async |body: &Value| client.send(Method::PUT, "/api/reminders/tea", body.to_string()).await;
+    let daily = set(&json!({ "text": "Tea!", "cron": "0 0 16 * * *", "timeZone": "Europe/London" })).await;
+    assert!(daily.expect(200).json()["nextTime"].as_u64().is_some());
+    assert!(set(&json!({ "text": "Tea!" })).await.expect_problem(400).contains("everySeconds"));
+    let _refused = set(&json!({ "text": "Tea!", "cron": "at four" })).await.expect_problem(400);
+    let _changed = set(&json!({ "text": "Tea!", "everySeconds": 1 })).await.expect(200);
+    let instance = eventually(
+        || "the reminder is due",
+        async || {
+            let shown = client.get("/api/reminders/tea").await.expect(200).json();
+            shown["started"].as_array()?.first()?.as_str().map(str::to_owned)
+        },
+    )
+    .await;
+    assert_eq!(client.output(&instance).await, "Tea!");
+    let _deleted = client.delete("/api/reminders/tea").await.expect(204);
+    let _gone = client.get("/api/reminders/tea").await.expect_problem(404);
+}

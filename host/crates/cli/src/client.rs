@@ -95,6 +95,12 @@ impl Request {
         }
     }
 
+    /// Adds one once for each value.
+    #[must_use]
+    pub fn repeated(self, name: &str, values: &[impl AsRef<str>]) -> Self {
+        values.iter().fold(self, |request, value| request.query(name, value.as_ref()))
+    }
+
     /// Adds one that is true, if it is.
     #[must_use]
     pub fn flag(self, name: &str, value: bool) -> Self {

@@ -92,6 +92,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether nothing was decided, because another change came between: it is to be asked for again, and such an answer is
+    /// not the first one under an idempotency key.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Schedule(ScheduleOutcome::Stale(_)))
+    }
+
     /// What a repetition of the operation is told: the same, but there is nothing to deliver any more.
     #[must_use]
     pub fn retold(mut self) -> Self {

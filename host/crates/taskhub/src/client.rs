@@ -1,8 +1,8 @@
 //! The orchestration client: what functions and the management API ask of a task hub.
 
 use crate::{
-    ClientError, Idempotency, InstancePage, OrchestrationStatus, PurgeFilter, StatusOptions, StatusSnapshot,
-    engine::Engine,
+    ClientError, Idempotency, InstancePage, OrchestrationStatus, PurgeOptions, PurgeSelection, StatusOptions,
+    StatusSnapshot, engine::Engine,
 };
 use durance_durable::{
     ExecutionHistory, ExecutionId, HistoryEvent, IfExists, InstanceId, Json, StartDetails, Token,
@@ -227,13 +227,17 @@ impl OrchestrationClient {
         self.engine.purge_tree(instance, self.idempotency.as_ref()).await
     }
 
-    /// Deletes the finished instances that the filter selects, a small batch a commit; answers how many. With `dry_run`
-    /// it only counts them. An idempotency key means nothing here: a repetition finds nothing left.
+    /// Deletes the finished instances of a selection, a small batch a commit; answers how many. With `dry_run` it only counts
+    /// them. An idempotency key means nothing here: a repetition finds nothing left.
     ///
     /// # Errors
     /// `Busy`, `Store`, `Stopping`; what was deleted before stays so.
-    pub async fn purge_instances(&self, filter: &PurgeFilter, dry_run: bool) -> Result<u64, ClientError> {
-        self.engine.purge_instances(filter, dry_run).await
+    pub async fn purge_instances(
+        &self,
+        selection: PurgeSelection,
+        options: PurgeOptions,
+    ) -> Result<u64, ClientError> {
+        self.engine.purge_instances(selection, options).await
     }
 
     /// Starts an orchestration unless a live one has the id, and sends whichever it is an event, in one commit.

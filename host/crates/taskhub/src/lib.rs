@@ -58,7 +58,7 @@ pub use executor::{
 pub use gate::{GateError, ReplayedInstance};
 pub use history_json::history_json;
 pub use idempotency::Idempotency;
-pub use purge::PurgeFilter;
+pub use purge::{PurgeFilter, PurgeOptions, PurgeSelection};
 pub use replay::{Divergence, replay};
 pub use schedules::{TimerCall, TimerFunction};
 pub use settings::TaskHubSettings;

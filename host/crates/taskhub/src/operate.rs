@@ -21,11 +21,7 @@ impl Engine {
         key: Option<IdempotencyKey>,
     ) -> Result<Vec<Outcome>, ClientError> {
         let place = self.admit()?;
-        let now = self.clock.now();
-        let operations = match key {
-            Some(idempotency) => vec![Operation::Once(OnceRequest { idempotency, operations, now })],
-            None => operations,
-        };
+        let operations = self.under_key(operations, key);
         let engine = Arc::clone(self);
         let outcomes = run_to_end(async move {
             let _place = place;
@@ -35,6 +31,16 @@ impl Engine {
         })
         .await?;
         told(outcomes)
+    }
+
+    /// The operations to commit so that a repetition under the key, if there is one, changes nothing.
+    pub(crate) fn under_key(
+        &self,
+        operations: Vec<Operation>,
+        key: Option<IdempotencyKey>,
+    ) -> Vec<Operation> {
+        let Some(idempotency) = key else { return operations };
+        vec![Operation::Once(OnceRequest { idempotency, operations, now: self.clock.now() })]
     }
 
     pub(crate) async fn operate_one(
@@ -63,7 +69,10 @@ impl Engine {
     }
 
     /// What the first request under the key was told, if there was one.
-    fn told_before(&self, key: Option<&IdempotencyKey>) -> Result<Option<Vec<Outcome>>, ClientError> {
+    pub(crate) fn told_before(
+        &self,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<Vec<Outcome>>, ClientError> {
         let Some(key) = key else { return Ok(None) };
         let first = self.store.first_outcome(key, self.clock.now())?;
         first.map(|first| told(vec![Outcome::Once(first)])).transpose()
@@ -229,7 +238,7 @@ impl Engine {
 }
 
 /// The outcomes of operations, whether they were done under a key or not.
-fn told(mut outcomes: Vec<Outcome>) -> Result<Vec<Outcome>, ClientError> {
+pub(crate) fn told(mut outcomes: Vec<Outcome>) -> Result<Vec<Outcome>, ClientError> {
     match outcomes.pop() {
         Some(Outcome::Once(OnceOutcome::First(outcomes) | OnceOutcome::Repeated(outcomes))) => Ok(outcomes),
         Some(Outcome::Once(OnceOutcome::Mismatch)) => Err(ClientError::IdempotencyMismatch),

@@ -3,12 +3,30 @@
 use crate::{ClientError, Idempotency, engine::Engine};
 use durance_durable::{InstanceId, RuntimeStatus, Timestamp};
 use durance_store::{ListQuery, Operation, Outcome, PurgeOutcome, SortBy, TimeRange};
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// How many instances are deleted in one commit.
 const PURGE_BATCH: usize = 64;
 
-/// Which finished instances to delete.
+/// Which instances to delete. Of those only the finished ones are deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PurgeSelection {
+    /// These, as far as they exist.
+    Instances(Vec<InstanceId>),
+    /// All that match.
+    Matching(PurgeFilter),
+}
+
+/// How to delete many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PurgeOptions {
+    /// The finished sub-orchestrations below each too.
+    pub recursive: bool,
+    /// Only count them.
+    pub dry_run: bool,
+}
+
+/// What finished instances have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PurgeFilter {
     /// Created at or after.
@@ -37,26 +55,76 @@ impl PurgeFilter {
     }
 }
 
+/// A purge of many instances under way.
+struct Purge {
+    options: PurgeOptions,
+    /// What was counted: trees may overlap. Only when nothing is deleted.
+    counted: HashSet<InstanceId>,
+    /// How many were deleted.
+    deleted: u64,
+}
+
 impl Engine {
-    /// Deletes the finished instances that the filter selects, or only counts them.
+    /// Deletes the finished instances of a selection, or only counts them.
     pub(crate) async fn purge_instances(
         self: &Arc<Self>,
-        filter: &PurgeFilter,
-        dry_run: bool,
+        selection: PurgeSelection,
+        options: PurgeOptions,
     ) -> Result<u64, ClientError> {
         let _place = self.admit()?;
-        let Some(mut query) = filter.query() else { return Ok(0) };
-        let mut count = 0;
+        let mut purge = Purge { options, counted: HashSet::new(), deleted: 0 };
+        match selection {
+            PurgeSelection::Instances(ids) => {
+                for some in ids.chunks(PURGE_BATCH) {
+                    self.purge_some(&mut purge, some.to_vec()).await?;
+                }
+            }
+            PurgeSelection::Matching(filter) => {
+                if let Some(query) = filter.query() {
+                    self.purge_matching(&mut purge, query).await?;
+                }
+            }
+        }
+        Ok(purge.deleted + purge.counted.len() as u64)
+    }
+
+    async fn purge_matching(
+        self: &Arc<Self>,
+        purge: &mut Purge,
+        mut query: ListQuery,
+    ) -> Result<(), ClientError> {
         loop {
             let next = query.clone();
             let page = self.scan(move |engine| Ok(engine.store.list(&next)?)).await?;
-            let ids: Vec<_> = page.instances.into_iter().map(|(id, _)| id).collect();
-            count += if dry_run { ids.len() as u64 } else { self.purge_batch(&ids).await? };
+            let ids = page.instances.into_iter().map(|(id, _)| id).collect();
+            self.purge_some(purge, ids).await?;
             if page.after.is_none() {
-                return Ok(count);
+                return Ok(());
             }
             query.after = page.after;
         }
+    }
+
+    async fn purge_some(
+        self: &Arc<Self>,
+        purge: &mut Purge,
+        instances: Vec<InstanceId>,
+    ) -> Result<(), ClientError> {
+        let options = purge.options;
+        let finished = self.scan(move |engine| {
+            let mut finished = Vec::new();
+            for id in instances {
+                finished.extend(engine.finished(id, options.recursive)?);
+            }
+            Ok(finished)
+        });
+        let finished = finished.await?;
+        if options.dry_run {
+            purge.counted.extend(finished);
+        } else {
+            purge.deleted += self.purge_finished(&finished).await?;
+        }
+        Ok(())
     }
 
     /// Deletes a finished instance and the finished sub-orchestrations below it, the lowest first. Live ones stay, with
@@ -66,38 +134,39 @@ impl Engine {
         instance: &InstanceId,
         idempotency: Option<&Idempotency>,
     ) -> Result<u64, ClientError> {
-        let is_finished = |id: &InstanceId| -> Result<bool, ClientError> {
-            Ok(self.store.instance(id)?.record.is_some_and(|record| record.status.is_finished()))
-        };
-        let (mut tree, mut looked) = (Vec::new(), 0);
-        if is_finished(instance)? {
-            tree.extend(self.store.children(instance)?);
-        }
-        while let Some(id) = tree.get(looked).cloned() {
-            if is_finished(&id)? {
-                tree.extend(self.store.children(&id)?);
-                looked += 1;
-            } else {
-                tree.remove(looked);
-            }
-        }
-        tree.reverse();
-        let mut count = 0;
-        for batch in tree.chunks(PURGE_BATCH) {
-            count += self.purge_batch(batch).await?;
-        }
+        let mut below = self.finished(instance.clone(), true)?;
+        below.pop();
+        let count = self.purge_finished(&below).await?;
+        // The top goes by itself: its outcome is the answer, and is kept for a repetition.
         self.purge(instance, idempotency).await?;
         Ok(count + 1)
     }
 
-    /// Those that are not finished any more stay.
-    async fn purge_batch(&self, instances: &[InstanceId]) -> Result<u64, ClientError> {
-        if instances.is_empty() {
-            return Ok(0);
+    /// The instance, if it is finished; before it, if they are wanted, the finished sub-orchestrations below it, each
+    /// before its parent.
+    fn finished(&self, instance: InstanceId, recursive: bool) -> Result<Vec<InstanceId>, ClientError> {
+        let (mut open, mut finished) = (vec![instance], Vec::new());
+        while let Some(id) = open.pop() {
+            if self.store.instance(&id)?.record.is_some_and(|record| record.status.is_finished()) {
+                if recursive {
+                    open.extend(self.store.children(&id)?);
+                }
+                finished.push(id);
+            }
         }
-        let operations = instances.iter().cloned().map(Operation::Purge).collect();
-        let outcomes = self.committer.commit(operations).await?;
-        let purged = |outcome: &&Outcome| matches!(outcome, Outcome::Purge(PurgeOutcome::Purged));
-        Ok(outcomes.iter().filter(purged).count() as u64)
+        finished.reverse();
+        Ok(finished)
+    }
+
+    /// Those that are not finished any more stay.
+    async fn purge_finished(&self, instances: &[InstanceId]) -> Result<u64, ClientError> {
+        let mut count = 0;
+        for batch in instances.chunks(PURGE_BATCH) {
+            let operations = batch.iter().cloned().map(Operation::Purge).collect();
+            let outcomes = self.committer.commit(operations).await?;
+            let purged = |outcome: &&Outcome| matches!(outcome, Outcome::Purge(PurgeOutcome::Purged));
+            count += outcomes.iter().filter(purged).count() as u64;
+        }
+        Ok(count)
     }
 }

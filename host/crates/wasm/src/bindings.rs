@@ -6,6 +6,7 @@ mod imports {
         interfaces: "
             import durance:functions/invocation@0.1.0;
             import durance:functions/orchestration-client@0.1.0;
+            import durance:functions/schedule-client@0.1.0;
             import durance:functions/orchestration-context@0.1.0;
         ",
         imports: {
@@ -24,6 +25,12 @@ mod imports {
             "durance:functions/orchestration-client.restart": async | trappable,
             "durance:functions/orchestration-client.purge-instances": async | trappable,
             "durance:functions/orchestration-client.wait-for-completion": async | trappable,
+            "durance:functions/schedule-client.create-schedule": async | trappable,
+            "durance:functions/schedule-client.put-schedule": async | trappable,
+            "durance:functions/schedule-client.delete-schedule": async | trappable,
+            "durance:functions/schedule-client.pause-schedule": async | trappable,
+            "durance:functions/schedule-client.resume-schedule": async | trappable,
+            "durance:functions/schedule-client.trigger-schedule": async | trappable,
             "durance:functions/orchestration-context.wait-any": async | trappable,
             "durance:functions/orchestration-context.wait-next": async | trappable,
             default: trappable,
@@ -33,7 +40,7 @@ mod imports {
 }
 
 pub(crate) use imports::durance::functions::{
-    invocation, orchestration_client, orchestration_context, types,
+    invocation, orchestration_client, orchestration_context, schedule_client, types,
 };
 
 use wasmtime::component::{ComponentType, Lift, Lower};

@@ -4,8 +4,8 @@ use crate::{
     bindings::{orchestration_client as wit, types},
     call_state::{CallState, Trigger},
     client_values::{
-        client_error, entity_id, entity_position, if_exists, instance, page_size, position, runtime_status,
-        sort_by, start_outcome, status_for_guest, status_from_guest, tags, time_range,
+        client_error, entity_id, entity_position, if_exists, instance, page_size, position, purge_selection,
+        runtime_status, sort_by, start_outcome, status_for_guest, status_from_guest, tags, time_range,
     },
     shared::InvalidValue,
 };
@@ -13,7 +13,7 @@ use durance_durable::{
     EntityId, EntityRecord, EntitySignal, InstanceId, Json, RuntimeStatus, StartDetails, Timestamp, Token,
 };
 use durance_taskhub::{
-    EntityQuery, Idempotency, ListQuery, OrchestrationClient, PurgeFilter, RaisedEvent, RestartUnder,
+    EntityQuery, Idempotency, ListQuery, OrchestrationClient, PurgeOptions, RaisedEvent, RestartUnder,
     StartOptions, StatusCounts, StatusOptions,
 };
 use std::time::Duration;
@@ -22,7 +22,7 @@ use wasmtime::Result as Trappable;
 pub(crate) type Answer<T> = Result<T, wit::ClientError>;
 
 impl CallState {
-    fn client(&self) -> Answer<OrchestrationClient> {
+    pub(crate) fn client(&self) -> Answer<OrchestrationClient> {
         if let Trigger::Entity(_) = self.trigger {
             // What it did would stay when the operation fails.
             let text = "an operation of an entity cannot use the orchestration client: signal entities and start \
@@ -33,7 +33,7 @@ impl CallState {
         client.ok_or_else(|| wit::ClientError::Unavailable("the host is starting".to_owned()))
     }
 
-    fn json(&self, what: &str, text: String) -> Answer<Json> {
+    pub(crate) fn json(&self, what: &str, text: String) -> Answer<Json> {
         self.shared.value(what, text).map_err(|invalid| match invalid {
             InvalidValue::TooLarge(text) | InvalidValue::NotJson(text) => {
                 wit::ClientError::InvalidArgument(text)
@@ -52,7 +52,7 @@ impl CallState {
     }
 
     /// A client for one call that changes something, under the guest's key or one that follows from the request's.
-    fn once(&mut self, key: Option<String>) -> Answer<OrchestrationClient> {
+    pub(crate) fn once(&mut self, key: Option<String>) -> Answer<OrchestrationClient> {
         let client = self.client()?;
         let idempotency = match key {
             Some(key) => Some(Idempotency::new(&key).map_err(client_error)?),
@@ -249,14 +249,17 @@ impl wit::Host for CallState {
         Ok(purged.await)
     }
 
-    async fn purge_instances(&mut self, filter: wit::PurgeFilter, dry_run: bool) -> Trappable<Answer<u64>> {
+    async fn purge_instances(
+        &mut self,
+        selection: wit::PurgeSelection,
+        options: wit::PurgeOptions,
+    ) -> Trappable<Answer<u64>> {
         let client = self.client();
-        let filter = PurgeFilter {
-            created_from: Timestamp::from_nanos(filter.created_time_from),
-            created_to: filter.created_time_to.map(Timestamp::from_nanos),
-            statuses: filter.runtime_status.into_iter().map(status_from_guest).collect(),
+        let options = PurgeOptions { recursive: options.recursive, dry_run: options.dry_run };
+        let purged = async {
+            let selection = purge_selection(selection)?;
+            client?.purge_instances(selection, options).await.map_err(client_error)
         };
-        let purged = async { client?.purge_instances(&filter, dry_run).await.map_err(client_error) };
         Ok(purged.await)
     }
 

@@ -7,7 +7,8 @@ use crate::{
 };
 use durance_durable::{EntityId, IfExists, InstanceId, Json, RuntimeStatus, Timestamp};
 use durance_taskhub::{
-    ClientError, Holder, ListPosition, OrchestrationStatus, SortBy, StartAnswer, TimeRange, history_json,
+    ClientError, Holder, ListPosition, OrchestrationStatus, PurgeFilter, PurgeSelection, SortBy, StartAnswer,
+    TimeRange, history_json,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -42,11 +43,13 @@ pub(crate) fn client_error(error: ClientError) -> wit::ClientError {
         }
         ClientError::UnknownEntity { .. } => wit::ClientError::UnknownEntity(text),
         ClientError::UnknownOrchestrator { .. } => wit::ClientError::UnknownOrchestrator(text),
-        ClientError::NotFound(_) => wit::ClientError::NotFound(text),
+        ClientError::NotFound(_) | ClientError::ScheduleNotFound(_) => wit::ClientError::NotFound(text),
         ClientError::Finished { .. }
         | ClientError::NotFinished { .. }
         | ClientError::NotFailed { .. }
-        | ClientError::HeldLocks(_) => wit::ClientError::WrongStatus(text),
+        | ClientError::HeldLocks(_)
+        | ClientError::ScheduleExists(_)
+        | ClientError::ScheduleOfFunction(_) => wit::ClientError::WrongStatus(text),
         ClientError::IdempotencyMismatch => wit::ClientError::IdempotencyMismatch(text),
         _ => wit::ClientError::Unavailable(text),
     }
@@ -169,5 +172,18 @@ pub(crate) fn position(token: &str) -> Answer<ListPosition> {
     token.parse().map_err(|_| {
         let text = "the continuation token is not one of this host; give it as the page before gave it";
         wit::ClientError::InvalidArgument(text.to_owned())
+    })
+}
+
+pub(crate) fn purge_selection(selection: wit::PurgeSelection) -> Answer<PurgeSelection> {
+    Ok(match selection {
+        wit::PurgeSelection::Instances(ids) => {
+            PurgeSelection::Instances(ids.iter().map(|id| instance(id)).collect::<Answer<_>>()?)
+        }
+        wit::PurgeSelection::Matching(filter) => PurgeSelection::Matching(PurgeFilter {
+            created_from: Timestamp::from_nanos(filter.created_time_from),
+            created_to: filter.created_time_to.map(Timestamp::from_nanos),
+            statuses: filter.runtime_status.into_iter().map(status_from_guest).collect(),
+        }),
     })
 }

@@ -36,6 +36,7 @@ mod manifest;
 mod orchestrator_run;
 mod orchestrator_state;
 mod outbound;
+mod schedule_binding;
 mod settings;
 mod shared;
 mod ticker;

@@ -1,7 +1,7 @@
 //! What a component gets for its imports, by the role in which it is instantiated.
 
 use crate::{
-    bindings::{invocation, orchestration_client, orchestration_context},
+    bindings::{invocation, orchestration_client, orchestration_context, schedule_client},
     call_state::CallState,
     error::GuestStop,
     orchestrator_state::OrchestratorState,
@@ -27,6 +27,10 @@ const FORBIDDEN_IN_ORCHESTRATORS: &[Forbidden] = &[
     (
         "durance:functions/orchestration-client",
         "an orchestrator cannot use the orchestration client: call a sub-orchestrator, or an activity that uses it",
+    ),
+    (
+        "durance:functions/schedule-client",
+        "an orchestrator cannot manage schedules: call an activity that does, or wait for a timer",
     ),
     ("wasi:http/outgoing-handler", "an orchestrator cannot send HTTP requests: call an activity that does"),
     ("wasi:sockets/tcp-create-socket", "an orchestrator cannot use the network: call an activity that does"),
@@ -62,6 +66,7 @@ fn call_linker(engine: &Engine) -> Result<Linker<CallState>> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     invocation::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     orchestration_client::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    schedule_client::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use durance_sdk::prelude::*;
-use durance_sdk::{EntityQuery, InstanceQuery, OrchestrationStatus};
+use durance_sdk::{
+    EntityQuery, InstanceQuery, OrchestrationStatus, OverlapPolicy, PurgeFilter, PurgeOptions,
+    PurgeSelection, Schedule, ScheduleClient, ScheduleDefinition, TickOutcome,
+};
 
 /// `POST client/{operation}/{instanceId}`: the body is the event's data; `?name=` is the event's name or the orchestrator's.
 #[http_trigger(
@@ -30,6 +33,7 @@ fn client_call(request: Request, client: OrchestrationClient) -> Result<Response
         "resume" => client.resume(instance_id, "by a test")?,
         "purge" => client.purge(instance_id)?,
         "purge-tree" => return Response::json(&client.purge_tree(instance_id)?),
+        "purge-many" => return purge_many(&request, &client),
         "terminate-tree" => client.terminate_tree(instance_id, "by a test")?,
         "rewind" => client.rewind(instance_id, "by a test")?,
         "restart" => return Response::json(&client.restart(instance_id)?),
@@ -51,6 +55,18 @@ fn client_call(request: Request, client: OrchestrationClient) -> Result<Response
         unknown => return Err(Problem::new(404).detail(format!("no '{unknown}'")).into()),
     }
     Ok(Response::new(204))
+}
+
+/// The body has the ids; without one, all that are finished are only counted.
+fn purge_many(request: &Request, client: &OrchestrationClient) -> Result<Response> {
+    let ids: Vec<String> = request.json()?;
+    let created_time_from = 0;
+    let all = PurgeFilter { created_time_from, created_time_to: None, runtime_status: Vec::new() };
+    let (selection, dry_run) = match ids[..] {
+        [] => (PurgeSelection::Matching(all), true),
+        _ => (PurgeSelection::Instances(ids), false),
+    };
+    Response::json(&client.purge_instances(&selection, PurgeOptions { recursive: true, dry_run })?)
 }
 
 fn status(client: &OrchestrationClient, instance_id: &str) -> Result<Response> {
@@ -117,6 +133,73 @@ fn summary(status: &OrchestrationStatus) -> Result<Value> {
         "customStatus": status.read_custom_status::<Value>()?,
         "failure": status.failure.as_ref().map(|failure| &failure.message),
     }))
+}
+
+/// `POST schedule-client/{operation}/{id}`: a schedule of `CollectEvents`, paused for ever by its start time. Header
+/// `x-key` is the call's idempotency key.
+#[http_trigger(
+    name = "ScheduleClientCall",
+    auth = "anonymous",
+    methods("post"),
+    route = "schedule-client/{operation}/{id}"
+)]
+fn schedule_client_call(request: Request) -> Result<Response> {
+    let id = request.param("id").unwrap_or_default();
+    let client = match request.header("x-key") {
+        Some(key) => ScheduleClient::new().with_idempotency_key(key),
+        None => ScheduleClient::new(),
+    };
+    let definition = ScheduleDefinition::every("CollectEvents", Duration::from_secs(3_600))
+        .start(Duration::from_secs(365 * 24 * 3_600))
+        .overlap(OverlapPolicy::Allow)
+        .instance_id("{schedule}-{time}-run")
+        .catch_up(Duration::from_secs(5))
+        .input(1)?;
+    let schedule = match request.param("operation").unwrap_or_default() {
+        "create" => client.create(id, &definition)?,
+        "put" => client.put(id, &ScheduleDefinition { input: "2".to_owned(), ..definition })?,
+        "get" => client.get(id)?,
+        "pause" => client.pause(id, "by a test")?,
+        "resume" => client.resume(id)?,
+        "trigger" => {
+            let TickOutcome::Started(instance_id) = client.trigger(id)?.outcome else {
+                return Err(Problem::new(409).into());
+            };
+            return Response::json(&instance_id);
+        }
+        "delete" => {
+            client.delete(id)?;
+            return Ok(Response::new(204));
+        }
+        _ => return list_schedules(&client),
+    };
+    Response::json(&summary_of(&schedule))
+}
+
+fn summary_of(schedule: &Schedule) -> Value {
+    let definition = schedule.definition.as_ref();
+    json!({
+        "orchestrator": definition.map(|definition| &definition.orchestrator),
+        "input": definition.map(|definition| &definition.input),
+        "instanceId": definition.and_then(|definition| definition.instance_id.as_ref()),
+        "timing": definition.map(|definition| format!("{:?}", definition.timing)),
+        "status": format!("{:?}", schedule.status),
+        "pausedReason": schedule.paused_reason,
+        "runCount": schedule.run_count,
+    })
+}
+
+/// The ids of every schedule, one a page.
+fn list_schedules(client: &ScheduleClient) -> Result<Response> {
+    let (mut ids, mut token) = (Vec::new(), None);
+    loop {
+        let page = client.list(1, token.as_deref())?;
+        ids.extend(page.schedules.into_iter().map(|schedule| schedule.id));
+        token = page.continuation_token;
+        if token.is_none() {
+            return Response::json(&ids);
+        }
+    }
 }
 
 /// `POST entity-client/{operation}/{key}` on entities `Fragile`: the body is the input, `?name=` the operation's name.

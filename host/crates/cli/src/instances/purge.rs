@@ -6,18 +6,18 @@ use clap::Args;
 use http::Method;
 use serde::Deserialize;
 
-/// Arguments of `durance instances purge`: one instance, or a filter.
+/// Arguments of `durance instances purge`: instances, or a filter.
 #[derive(Debug, Args)]
 pub(super) struct PurgeArgs {
-    /// The instance.
-    #[arg(required_unless_present = "created_from", conflicts_with = "created_from")]
-    id: Option<String>,
+    /// The instances.
+    #[arg(value_name = "ID", required_unless_present = "created_from", conflicts_with = "created_from")]
+    ids: Vec<String>,
 
-    /// Its sub-orchestrations too
-    #[arg(long, requires = "id")]
+    /// Their sub-orchestrations too
+    #[arg(long)]
     recursive: bool,
 
-    /// Instead of one instance: all finished ones that were created at or after this time
+    /// Instead of some instances: all finished ones that were created at or after this time
     #[arg(long, value_name = "TIME")]
     created_from: Option<String>,
 
@@ -30,7 +30,7 @@ pub(super) struct PurgeArgs {
     status: Vec<String>,
 
     /// Only count them
-    #[arg(long, requires = "created_from")]
+    #[arg(long)]
     dry_run: bool,
 }
 
@@ -44,15 +44,17 @@ struct Purged {
 
 impl Instances {
     pub(super) fn purge(&self, args: &PurgeArgs) -> Result<(), CommandError> {
-        let request = match &args.id {
-            Some(id) => on(Method::DELETE, id, "").flag("recursive", args.recursive),
-            None => Request::management(Method::DELETE, "/instances")
+        let request = match &args.ids[..] {
+            // By itself, so that a missing or live one is told apart.
+            [id] if !args.dry_run => on(Method::DELETE, id, ""),
+            ids => Request::management(Method::DELETE, "/instances")
+                .repeated("instanceId", ids)
                 .optional("createdTimeFrom", args.created_from.as_ref())
                 .optional("createdTimeTo", args.created_to.as_ref())
                 .optional("runtimeStatus", (!args.status.is_empty()).then(|| args.status.join(",")))
                 .flag("dryRun", args.dry_run),
         };
-        let answer = self.client.call(request)?;
+        let answer = self.client.call(request.flag("recursive", args.recursive))?;
         let purged: Purged = self.client.read(&answer)?;
         let text = match purged.instances_matched {
             Some(count) => format!("Would delete {count} instances."),

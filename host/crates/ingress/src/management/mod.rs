@@ -6,6 +6,7 @@
 mod changes;
 mod entities;
 mod operation;
+mod purge;
 mod read;
 mod schedules;
 mod start;
@@ -22,7 +23,7 @@ use crate::{
     response::{self, HttpResponse},
 };
 use durance_durable::{InstanceId, Json, RuntimeStatus};
-use durance_taskhub::{Idempotency, OrchestrationClient, PurgeFilter, RestartUnder};
+use durance_taskhub::{Idempotency, OrchestrationClient, RestartUnder};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use operation::{Command, InstanceOperation, Operation};
 use serde::Deserialize;
@@ -148,34 +149,6 @@ impl ManagementApi {
         let wait = start::wait_time(query)?;
         let restarted = self.client_for(&request.parts.headers)?.restart(instance, under).await?;
         self.started(request, restarted, wait).await
-    }
-
-    /// 200 with the number of instances; 404 if there was none to delete.
-    async fn purge_many(&self, headers: &HeaderMap, query: &Query<'_>) -> Result<HttpResponse, Problem> {
-        if idempotency_key(headers)?.is_some() {
-            let detail = "a purge by filter takes no idempotency key: repeated, it deletes what is left";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
-        }
-        let missing = || {
-            let detail = "a purge by filter needs the query parameter 'createdTimeFrom'";
-            Problem::new(StatusCode::BAD_REQUEST, detail)
-        };
-        let filter = PurgeFilter {
-            created_from: query.time("createdTimeFrom")?.ok_or_else(missing)?,
-            created_to: query.time("createdTimeTo")?,
-            statuses: read::statuses(query)?,
-        };
-        let dry_run = query.flag("dryRun", false)?;
-        let count = self.client.purge_instances(&filter, dry_run).await?;
-        if dry_run {
-            let counted = json!({ "instancesDeleted": 0, "instancesMatched": count });
-            return Ok(response::json(StatusCode::OK, &counted));
-        }
-        if count == 0 {
-            let detail = "no finished instance matches; live ones are never purged";
-            return Err(Problem::new(StatusCode::NOT_FOUND, detail));
-        }
-        Ok(response::json(StatusCode::OK, &json!({ "instancesDeleted": count })))
     }
 
     /// 200 with the number of instances of each status.

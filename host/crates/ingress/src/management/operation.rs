@@ -175,7 +175,9 @@ impl Operation {
                 &["timeout", "pollingInterval", "retentionSeconds", "startAt", "tag", "version"]
             }
             Self::Counts => &[],
-            Self::PurgeMany => &["createdTimeFrom", "createdTimeTo", "runtimeStatus", "dryRun"],
+            Self::PurgeMany => {
+                &["instanceId", "createdTimeFrom", "createdTimeTo", "runtimeStatus", "recursive", "dryRun"]
+            }
             Self::List => &[
                 "createdTimeFrom",
                 "createdTimeTo",

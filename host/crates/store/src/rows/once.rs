@@ -18,11 +18,14 @@ pub(super) fn apply(
     if let Some(told) = first.as_ref().and_then(|first| first.tell(&idempotency, now)) {
         return Ok(told);
     }
+    let outcomes: Vec<_> =
+        operations.into_iter().map(|one| hub::apply(transaction, one)).collect::<Result<_, _>>()?;
+    if outcomes.iter().any(Outcome::is_stale) {
+        return Ok(OnceOutcome::First(outcomes));
+    }
     if let Some(expired) = first {
         transaction.delete(keys::idempotency_expiry(expired.expires, &key));
     }
-    let outcomes: Vec<_> =
-        operations.into_iter().map(|one| hub::apply(transaction, one)).collect::<Result<_, _>>()?;
     let expires = now.saturating_add(IDEMPOTENCY_KEPT);
     transaction.put(keys::idempotency_expiry(expires, &key), &());
     let told = outcomes.iter().cloned().map(Outcome::retold).collect();

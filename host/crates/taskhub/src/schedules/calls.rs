@@ -68,7 +68,7 @@ impl Engine {
         }
         let failure = result.err().map(|failure| failure.to_string().into());
         let ended = ScheduleChange::Ended { scheduled, failure };
-        if self.change_schedule(entry.id.clone(), ended).await.is_ok() {
+        if self.change_schedule(entry.id.clone(), ended, None).await.is_ok() {
             // A tick may wait for this.
             entry.changed.notify_one();
         }

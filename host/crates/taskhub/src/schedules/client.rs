@@ -1,9 +1,9 @@
 //! Schedules, as clients manage them.
 
 use super::Scheduled;
-use crate::{ClientError, OrchestrationClient, engine::Engine};
+use crate::{ClientError, Idempotency, OrchestrationClient, engine::Engine, operate::misfit};
 use durance_durable::{ScheduleDefinition, ScheduleId, ScheduleRecord, ScheduleTarget, ScheduledRun};
-use durance_store::{ScheduleChange, ScheduleOutcome};
+use durance_store::{IdempotencyKey, Outcome, ScheduleChange, ScheduleOutcome};
 use std::{ops::Bound, sync::Arc};
 
 impl OrchestrationClient {
@@ -16,8 +16,7 @@ impl OrchestrationClient {
         id: &ScheduleId,
         definition: ScheduleDefinition,
     ) -> Result<ScheduleRecord, ClientError> {
-        self.engine.check_schedule(id, &definition)?;
-        match self.engine.manage_schedule(id, ScheduleChange::Create(definition)).await? {
+        match self.manage_schedule(id, ScheduleChange::Create(definition)).await? {
             ScheduleOutcome::Written(written) => Ok(written.record),
             _ => Err(ClientError::ScheduleExists(id.clone())),
         }
@@ -32,8 +31,7 @@ impl OrchestrationClient {
         id: &ScheduleId,
         definition: ScheduleDefinition,
     ) -> Result<(ScheduleRecord, bool), ClientError> {
-        self.engine.check_schedule(id, &definition)?;
-        match self.engine.manage_schedule(id, ScheduleChange::Put(definition)).await? {
+        match self.manage_schedule(id, ScheduleChange::Put(definition)).await? {
             ScheduleOutcome::Written(written) => Ok((written.record, written.created)),
             _ => Err(ClientError::ScheduleNotFound(id.clone())),
         }
@@ -65,7 +63,7 @@ impl OrchestrationClient {
     /// # Errors
     /// `ScheduleNotFound`, `ScheduleOfFunction`, `Busy`, `Stopping`.
     pub async fn delete_schedule(&self, id: &ScheduleId) -> Result<(), ClientError> {
-        match self.engine.manage_schedule(id, ScheduleChange::Delete).await? {
+        match self.manage_schedule(id, ScheduleChange::Delete).await? {
             ScheduleOutcome::Deleted => Ok(()),
             _ => Err(ClientError::ScheduleNotFound(id.clone())),
         }
@@ -76,7 +74,10 @@ impl OrchestrationClient {
     /// # Errors
     /// `ScheduleNotFound`, `Busy`, `Stopping`.
     pub async fn pause_schedule(&self, id: &ScheduleId, reason: &str) -> Result<ScheduleRecord, ClientError> {
-        self.engine.hold_schedule(id, ScheduleChange::Pause { reason: reason.into() }).await
+        match self.manage_schedule(id, ScheduleChange::Pause { reason: reason.into() }).await? {
+            ScheduleOutcome::Written(written) => Ok(written.record),
+            _ => Err(ClientError::ScheduleNotFound(id.clone())),
+        }
     }
 
     /// Lets a paused schedule go on with its next tick. Nothing for one that is not paused.
@@ -84,7 +85,10 @@ impl OrchestrationClient {
     /// # Errors
     /// `ScheduleNotFound`, `Busy`, `Stopping`.
     pub async fn resume_schedule(&self, id: &ScheduleId) -> Result<ScheduleRecord, ClientError> {
-        self.engine.hold_schedule(id, ScheduleChange::Resume).await
+        match self.manage_schedule(id, ScheduleChange::Resume).await? {
+            ScheduleOutcome::Written(written) => Ok(written.record),
+            _ => Err(ClientError::ScheduleNotFound(id.clone())),
+        }
     }
 
     /// Lets a schedule be due now, besides its own times and even if it is paused; what became of that.
@@ -92,20 +96,37 @@ impl OrchestrationClient {
     /// # Errors
     /// `ScheduleNotFound`, `Busy`, `Stopping`.
     pub async fn trigger_schedule(&self, id: &ScheduleId) -> Result<ScheduledRun, ClientError> {
-        let _place = self.engine.admit()?;
-        loop {
-            let record = self.engine.find_schedule(id)?.record();
-            let trigger = ScheduleChange::Trigger(self.engine.run_with(&record));
-            match self.engine.change_schedule(id.clone(), trigger).await? {
-                ScheduleOutcome::Written(written) => {
-                    return written.runs.last().cloned().ok_or(ClientError::Stopping);
-                }
-                // A tick came between: on its record now.
-                ScheduleOutcome::Stale(_) => {}
-                _ => return Err(ClientError::ScheduleNotFound(id.clone())),
-            }
+        let key = self.idempotency.as_ref().map(|key| key.of(&["trigger-schedule", id.as_str()]));
+        match self.engine.trigger_schedule(id, key).await? {
+            ScheduleOutcome::Written(written) => written.runs.last().cloned().ok_or(ClientError::Stopping),
+            _ => Err(ClientError::ScheduleNotFound(id.clone())),
         }
     }
+
+    async fn manage_schedule(
+        &self,
+        id: &ScheduleId,
+        change: ScheduleChange,
+    ) -> Result<ScheduleOutcome, ClientError> {
+        let key = self.idempotency.as_ref().map(|idempotency| key(idempotency, id, &change));
+        self.engine.manage_schedule(id, change, key).await
+    }
+}
+
+/// The key for a change that a client asks for.
+fn key(idempotency: &Idempotency, id: &ScheduleId, change: &ScheduleChange) -> IdempotencyKey {
+    let json = |definition| serde_json::to_string(definition).expect("definitions can be written as JSON");
+    let (operation, argument) = match change {
+        ScheduleChange::Create(definition) => ("create-schedule", json(definition)),
+        ScheduleChange::Put(definition) => ("put-schedule", json(definition)),
+        ScheduleChange::Delete => ("delete-schedule", String::new()),
+        ScheduleChange::Pause { reason } => ("pause-schedule", reason.to_string()),
+        ScheduleChange::Resume => ("resume-schedule", String::new()),
+        ScheduleChange::Tick(_) | ScheduleChange::Trigger(_) | ScheduleChange::Ended { .. } => {
+            unreachable!("no client asks for it so")
+        }
+    };
+    idempotency.of(&[operation, id.as_str(), &argument])
 }
 
 impl Engine {
@@ -131,31 +152,58 @@ impl Engine {
         }
     }
 
-    /// Makes, changes or deletes a schedule that is not a function's.
+    /// Changes a schedule. That of a function follows the function: it can only be paused and resumed.
     async fn manage_schedule(
         self: &Arc<Self>,
         id: &ScheduleId,
         change: ScheduleChange,
+        key: Option<IdempotencyKey>,
     ) -> Result<ScheduleOutcome, ClientError> {
         let _place = self.admit()?;
+        if let Some(told) = self.schedule_outcome_told(key.as_ref())? {
+            return Ok(told);
+        }
         let _gate = self.schedules.gate.lock().await;
+        if let ScheduleChange::Create(definition) | ScheduleChange::Put(definition) = &change {
+            self.check_schedule(id, definition)?;
+        }
+        let is_hold = matches!(change, ScheduleChange::Pause { .. } | ScheduleChange::Resume);
         let present = self.schedules.find(id).map(|entry| entry.record().definition.target);
-        if present == Some(ScheduleTarget::Function) {
+        if present == Some(ScheduleTarget::Function) && !is_hold {
             return Err(ClientError::ScheduleOfFunction(id.clone()));
         }
-        self.change_schedule(id.clone(), change).await
+        self.change_schedule(id.clone(), change, key).await
     }
 
-    async fn hold_schedule(
+    async fn trigger_schedule(
         self: &Arc<Self>,
         id: &ScheduleId,
-        change: ScheduleChange,
-    ) -> Result<ScheduleRecord, ClientError> {
+        key: Option<IdempotencyKey>,
+    ) -> Result<ScheduleOutcome, ClientError> {
         let _place = self.admit()?;
-        let _gate = self.schedules.gate.lock().await;
-        match self.change_schedule(id.clone(), change).await? {
-            ScheduleOutcome::Written(written) => Ok(written.record),
-            _ => Err(ClientError::ScheduleNotFound(id.clone())),
+        if let Some(told) = self.schedule_outcome_told(key.as_ref())? {
+            return Ok(told);
+        }
+        loop {
+            let record = self.find_schedule(id)?.record();
+            let trigger = ScheduleChange::Trigger(self.run_with(&record));
+            match self.change_schedule(id.clone(), trigger, key.clone()).await? {
+                // A tick came between: on its record now.
+                ScheduleOutcome::Stale(_) => {}
+                decided => return Ok(decided),
+            }
+        }
+    }
+
+    /// What the first request under the key was told, if there was one.
+    fn schedule_outcome_told(
+        &self,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Option<ScheduleOutcome>, ClientError> {
+        match self.told_before(key)?.and_then(|mut outcomes| outcomes.pop()) {
+            Some(Outcome::Schedule(outcome)) => Ok(Some(outcome)),
+            Some(other) => Err(misfit(&other)),
+            None => Ok(None),
         }
     }
 }

@@ -6,10 +6,15 @@ mod runner;
 
 pub use calls::{TimerCall, TimerFunction};
 
-use crate::{ClientError, engine::Engine, engine::run_to_end};
+use crate::{
+    ClientError,
+    engine::{Engine, run_to_end},
+    operate::{misfit, told},
+};
 use durance_durable::{RunningTick, ScheduleId, ScheduleRecord, ScheduleTarget, Timestamp};
 use durance_store::{
-    Operation, Outcome, RunWith, ScheduleChange, ScheduleOutcome, ScheduleWrite, ScheduleWritten,
+    IdempotencyKey, OnceOutcome, Operation, Outcome, RunWith, ScheduleChange, ScheduleOutcome, ScheduleWrite,
+    ScheduleWritten,
 };
 use parking_lot::Mutex;
 use std::{
@@ -111,22 +116,30 @@ impl State {
 }
 
 impl Engine {
-    /// Commits a change of a schedule, and lets it take effect even if nobody waits for it any more.
+    /// Commits a change of a schedule, under a key if there is one, and lets it take effect even if nobody waits for it any
+    /// more.
     async fn change_schedule(
         self: &Arc<Self>,
         id: ScheduleId,
         change: ScheduleChange,
+        key: Option<IdempotencyKey>,
     ) -> Result<ScheduleOutcome, ClientError> {
         let engine = Arc::clone(self);
         run_to_end(async move {
             let write = ScheduleWrite { id: id.clone(), change, now: engine.clock.now() };
-            let outcome = match engine.committer.commit_one(Operation::Schedule(write)).await? {
-                Outcome::Schedule(outcome) => outcome,
-                Outcome::Unreadable(why) => return Err(ClientError::Unreadable(why)),
-                _ => return Err(ClientError::Stopping),
-            };
-            engine.take_effect_of_schedule(&id, &outcome);
-            Ok(outcome)
+            let operations = engine.under_key(vec![Operation::Schedule(write)], key);
+            let outcomes = engine.committer.commit(operations).await?;
+            let is_repetition = matches!(outcomes[..], [Outcome::Once(OnceOutcome::Repeated(_))]);
+            match told(outcomes)?.pop() {
+                Some(Outcome::Schedule(outcome)) => {
+                    if !is_repetition {
+                        engine.take_effect_of_schedule(&id, &outcome);
+                    }
+                    Ok(outcome)
+                }
+                Some(other) => Err(misfit(&other)),
+                None => Err(ClientError::Stopping),
+            }
         })
         .await
     }

@@ -61,7 +61,7 @@ impl Engine {
         for entry in self.schedules.all() {
             let is_gone = functions.iter().all(|function| function.schedule != entry.id);
             if is_gone && entry.record().definition.target == ScheduleTarget::Function {
-                self.change_schedule(entry.id.clone(), ScheduleChange::Delete).await?;
+                self.change_schedule(entry.id.clone(), ScheduleChange::Delete, None).await?;
             }
         }
         for function in functions {
@@ -74,7 +74,7 @@ impl Engine {
                 ),
                 _ => {
                     let put = ScheduleChange::Put(function.definition.clone());
-                    self.change_schedule(function.schedule.clone(), put).await?;
+                    self.change_schedule(function.schedule.clone(), put, None).await?;
                 }
             }
         }
@@ -145,6 +145,6 @@ impl Engine {
         let _era = self.era.present();
         let record = entry.record();
         let id: ScheduleId = entry.id.clone();
-        self.change_schedule(id, ScheduleChange::Tick(self.run_with(&record))).await.map(drop)
+        self.change_schedule(id, ScheduleChange::Tick(self.run_with(&record)), None).await.map(drop)
     }
 }

@@ -5,8 +5,8 @@ use durance_durable::{
     HistoryEvent, InstanceId, Json, RuntimeStatus, StartDetails, TaskFailureDetails, Timestamp,
 };
 use durance_taskhub::{
-    ClientError, Idempotency, OrchestrationClient, PurgeFilter, RaisedEvent, RestartUnder, StartAnswer,
-    StartOptions, StatusOptions,
+    ClientError, Idempotency, OrchestrationClient, PurgeFilter, PurgeOptions, PurgeSelection, RaisedEvent,
+    RestartUnder, StartAnswer, StartOptions, StatusOptions,
 };
 use std::{
     sync::{
@@ -212,6 +212,35 @@ async fn ended(hub: &Hub, id: &InstanceId) -> durance_taskhub::OrchestrationStat
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_purge_of_many_takes_what_is_below_them_too_and_each_once() {
+    let hub = Hub::open(app(&World::default()));
+    hub.start("Tree", "top", "2").await;
+    hub.start("Tree", "live", "0").await;
+    while status(&hub, "tree-1") != Some(RuntimeStatus::Running) {
+        tokio::task::yield_now().await;
+    }
+    let purge = async |ids: &[&str], recursive, dry_run| {
+        let selection = PurgeSelection::Instances(ids.iter().map(|id| instance(id)).collect());
+        hub.client.purge_instances(selection, PurgeOptions { recursive, dry_run }).await.unwrap()
+    };
+    assert_eq!(
+        purge(&["top", "live", "none"], true, false).await,
+        0,
+        "live and missing ones are passed over"
+    );
+    hub.client.terminate_tree(&instance("top"), "").await.unwrap();
+    for id in ["top", "tree-0", "tree-1"] {
+        ended(&hub, &instance(id)).await;
+    }
+    let all = ["tree-0", "top", "live", "none", "top"];
+    assert_eq!(purge(&all, true, true).await, 3, "of trees that overlap each instance counts once");
+    assert_eq!(purge(&["tree-0"], false, false).await, 1);
+    assert_eq!(purge(&all, true, false).await, 2);
+    assert_eq!((status(&hub, "top"), status(&hub, "tree-1")), (None, None));
+    assert_eq!(status(&hub, "live"), Some(RuntimeStatus::Running));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_purge_takes_only_what_is_finished_and_can_be_tried_first() {
     let hub = Hub::open(app(&World::default()));
     hub.start("Tree", "top", "2").await;
@@ -233,8 +262,11 @@ async fn a_purge_takes_only_what_is_finished_and_can_be_tried_first() {
         hub.finished(&id).await;
     }
     let filter = |statuses| PurgeFilter { created_from: Timestamp::default(), created_to: None, statuses };
-    let purge =
-        async |statuses, dry_run| hub.client.purge_instances(&filter(statuses), dry_run).await.unwrap();
+    let purge = async |statuses, dry_run| {
+        let options = PurgeOptions { dry_run, ..PurgeOptions::default() };
+        let selection = PurgeSelection::Matching(filter(statuses));
+        hub.client.purge_instances(selection, options).await.unwrap()
+    };
     assert_eq!(purge(vec![RuntimeStatus::Running, RuntimeStatus::Pending], false).await, 0);
     assert_eq!(purge(vec![RuntimeStatus::Completed], false).await, 0);
     assert_eq!(purge(vec![], true).await, 70);

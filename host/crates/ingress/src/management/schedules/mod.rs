@@ -12,6 +12,7 @@ use crate::{
     response::{self, HttpResponse},
 };
 use durance_durable::{RunOutcome, ScheduleId};
+use durance_taskhub::OrchestrationClient;
 use http::{HeaderMap, Method, StatusCode, header::LOCATION};
 use json::{RunJson, ScheduleJson};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -76,6 +77,7 @@ impl ManagementApi {
         operation: ScheduleOperation,
         body: impl RequestBody,
     ) -> Result<HttpResponse, Problem> {
+        let client = self.client_for(&request.parts.headers)?;
         match operation {
             ScheduleOperation::List => self.list_schedules(&request.parts.headers, query),
             ScheduleOperation::Get(id) => {
@@ -84,12 +86,12 @@ impl ManagementApi {
             }
             ScheduleOperation::Create(id) => {
                 let definition = json::parse(&self.body_limits.read(body).await?)?;
-                let record = self.client.create_schedule(&id, definition).await?;
+                let record = client.create_schedule(&id, definition).await?;
                 Ok(created(request, &id, &ScheduleJson::new(&id, &record)))
             }
             ScheduleOperation::Put(id) => {
                 let definition = json::parse(&self.body_limits.read(body).await?)?;
-                let (record, is_new) = self.client.put_schedule(&id, definition).await?;
+                let (record, is_new) = client.put_schedule(&id, definition).await?;
                 let shown = ScheduleJson::new(&id, &record);
                 Ok(if is_new {
                     created(request, &id, &shown)
@@ -98,32 +100,19 @@ impl ManagementApi {
                 })
             }
             ScheduleOperation::Delete(id) => {
-                self.client.delete_schedule(&id).await?;
+                client.delete_schedule(&id).await?;
                 Ok(response::empty(StatusCode::NO_CONTENT))
             }
             ScheduleOperation::Pause(id) => {
                 let reason = query.text("reason").unwrap_or_default();
-                let record = self.client.pause_schedule(&id, reason).await?;
+                let record = client.pause_schedule(&id, reason).await?;
                 Ok(response::json(StatusCode::OK, &ScheduleJson::new(&id, &record)))
             }
             ScheduleOperation::Resume(id) => {
-                let record = self.client.resume_schedule(&id).await?;
+                let record = client.resume_schedule(&id).await?;
                 Ok(response::json(StatusCode::OK, &ScheduleJson::new(&id, &record)))
             }
-            ScheduleOperation::Trigger(id) => self.trigger(&id).await,
-        }
-    }
-
-    /// 202 with what was started; 409 if nothing was.
-    async fn trigger(&self, id: &ScheduleId) -> Result<HttpResponse, Problem> {
-        let run = self.client.trigger_schedule(id).await?;
-        let conflict = |detail: String| Problem::new(StatusCode::CONFLICT, detail);
-        match &run.outcome {
-            RunOutcome::Skipped => Err(conflict(format!(
-                "the run before of schedule '{id}' is not over, and its overlap policy is to skip"
-            ))),
-            RunOutcome::Failed(why) => Err(conflict(format!("schedule '{id}' cannot run: {why}"))),
-            _ => Ok(response::json(StatusCode::ACCEPTED, &RunJson::from(&run))),
+            ScheduleOperation::Trigger(id) => trigger(&client, &id).await,
         }
     }
 
@@ -140,6 +129,19 @@ impl ManagementApi {
             read::set_continuation(response.headers_mut(), last.as_str());
         }
         Ok(response)
+    }
+}
+
+/// 202 with what was started; 409 if nothing was.
+async fn trigger(client: &OrchestrationClient, id: &ScheduleId) -> Result<HttpResponse, Problem> {
+    let run = client.trigger_schedule(id).await?;
+    let conflict = |detail: String| Problem::new(StatusCode::CONFLICT, detail);
+    match &run.outcome {
+        RunOutcome::Skipped => Err(conflict(format!(
+            "the run before of schedule '{id}' is not over, and its overlap policy is to skip"
+        ))),
+        RunOutcome::Failed(why) => Err(conflict(format!("schedule '{id}' cannot run: {why}"))),
+        _ => Ok(response::json(StatusCode::ACCEPTED, &RunJson::from(&run))),
     }
 }
 
