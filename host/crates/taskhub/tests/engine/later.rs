@@ -91,7 +91,8 @@ async fn queued_run_begins_when_the_one_before_is_over() {
         // A run may first become `Running` and only then make way for the next one.
         let mut seen = run;
         while seen.generation == generation && seen.runtime_status != RuntimeStatus::Completed {
-            let change = hub.client.wait_for_change(&instance("q"), &seen, Duration::from_secs(60)).await.unwrap();
+            let change =
+                hub.client.wait_for_change(&instance("q"), &seen, Duration::from_secs(60)).await.unwrap();
             assert!(change.has_changed(&seen), "the run that was told to go on goes on");
             seen = change;
         }
