@@ -51,10 +51,13 @@ async fn stop_is_announced_and_finishes_what_is_under_way() {
     assert_eq!(client.get("/readyz").await.expect(200).text(), "ok\n");
     client.start("WaitForApproval", "waits", &json!({ "timeoutSeconds": 60 })).await;
     host.begin_to_stop();
-    let unready = eventually(|| "a host that is not ready", async || {
-        let reply = client.get("/readyz").await;
-        (reply.status != 200).then_some(reply)
-    });
+    let unready = eventually(
+        || "a host that is not ready",
+        async || {
+            let reply = client.get("/readyz").await;
+            (reply.status != 200).then_some(reply)
+        },
+    );
     assert_eq!(unready.await.expect_problem(503), "the host is stopping");
     // Taken during the notice, and longer than it: ended by the drain.
     assert_eq!(client.get("/api/HttpSlow?ms=2000").await.expect(200).text(), "awake");

@@ -335,12 +335,13 @@ mod tests {
 
     #[test]
     fn problem_is_written_as_the_standard_says() {
-        let response = Problem::wrong_method("/x", "GET, HEAD").into_response("POST", "/x", "");
+        let response = Problem::wrong_method("/x", "GET, HEAD").into_response("POST", "/x", "id-1");
         assert_eq!(response.status(), 405);
         assert_eq!(header(&response, "content-type"), "application/problem+json");
         assert_eq!(header(&response, "allow"), "GET, HEAD");
         let expected = json!({
             "type": "about:blank", "title": "Method Not Allowed", "status": 405, "detail": "'/x' answers only GET, HEAD",
+            "requestId": "id-1",
         });
         assert_eq!(body_json(response), expected);
     }
