@@ -89,6 +89,10 @@ pub(crate) struct StartArgs {
     #[arg(long, overrides_with = "watch")]
     pub(crate) no_watch: bool,
 
+    /// Write a log line for each answered request; functions have one anyway.
+    #[arg(long, env = "DURANCE_ACCESS_LOG", value_parser = BoolishValueParser::new())]
+    pub(crate) access_log: bool,
+
     /// How log lines on standard error look [default: text]
     #[arg(long, value_enum, value_name = "FORMAT", env = "DURANCE_LOG_FORMAT")]
     pub(crate) log_format: Option<LogFormat>,

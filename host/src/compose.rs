@@ -9,8 +9,8 @@ use crate::{
     watch::Watch,
 };
 use durance_ingress::{
-    AppSwitch, BindError, Gateway, GatewayParts, GatewaySettings, KeyError, KeyRequirement, KeyRing,
-    ServedApp, Server, ServerSettings, SignedLinks,
+    AppSwitch, BindError, Entrance, Gateway, GatewayParts, GatewaySettings, KeyError, KeyRequirement,
+    KeyRing, ServedApp, Server, ServerSettings, SignedLinks,
 };
 use durance_store::{EmbeddedStore, StoreError, StoreOptions, TaskHubStore};
 use durance_taskhub::{Clock, FunctionExecutor, SystemClock, TaskHub, TaskHubSettings};
@@ -19,9 +19,12 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
-use tokio::sync::Mutex;
+use tokio::{
+    sync::{Mutex, oneshot},
+    task::JoinHandle,
+};
 
 /// Histories that are replayed at one time, before a deployment.
 const REPLAYS: usize = 1;
@@ -70,9 +73,8 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     let interrupts = Interrupts::listen().map_err(HostError::Signals)?;
     std::fs::create_dir_all(&config.data)
         .map_err(|source| HostError::DataFolder { path: config.data.clone(), source })?;
-    let server =
-        Server::bind(config.listen, ServerSettings { drain_timeout: config.drain, ..Default::default() })?;
-    let address = server.local_addr();
+    let front = Front::listen(&config)?;
+    let address = front.address;
 
     // Before the app is loaded: what changes in between is seen.
     let watch = begin_to_watch(&config);
@@ -126,39 +128,65 @@ pub(crate) async fn run(config: Config) -> Result<(), HostError> {
     if let Some(watch) = watch {
         tokio::spawn(watch.run(deployments));
     }
-    serve(server, gateway, hub, config.drain, interrupts).await
+    front.entrance.open(gateway);
+    Running { front, hub }.until_stopped(&config, interrupts).await
 }
 
-async fn serve(
-    server: Server,
-    gateway: Gateway,
+/// The server: it answers probes from the start, and all else once the gateway is there.
+struct Front {
+    address: SocketAddr,
+    entrance: Arc<Entrance>,
+    /// Dropped, it stops the server.
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Front {
+    fn listen(config: &Config) -> Result<Self, BindError> {
+        let settings = ServerSettings { drain_timeout: config.drain, ..ServerSettings::default() };
+        let server = Server::bind(config.listen, settings)?;
+        let address = server.local_addr();
+        let entrance = Arc::new(Entrance::new(config.access_log));
+        let (stop, stopping) = oneshot::channel::<()>();
+        let serving = tokio::spawn(server.serve(Arc::clone(&entrance), async {
+            // An error means that the sender is gone, and with it everything else.
+            let _stopped = stopping.await;
+        }));
+        Ok(Self { address, entrance, stop, serving })
+    }
+}
+
+/// A host that has started.
+struct Running {
+    front: Front,
     hub: TaskHub,
-    drain: Duration,
-    mut interrupts: Interrupts,
-) -> Result<(), HostError> {
-    let failed = hub.failed();
-    let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(server.serve(gateway, async {
-        // An error means that the sender is gone, and with it everything else.
-        let _stopped = stopping.await;
-    }));
-    tokio::select! {
-        () = interrupts.next() => {}
-        error = failure(failed) => return Err(HostError::StoreFailed(error)),
+}
+
+impl Running {
+    async fn until_stopped(self, config: &Config, mut interrupts: Interrupts) -> Result<(), HostError> {
+        tokio::select! {
+            () = interrupts.next() => {}
+            error = failure(self.hub.failed()) => return Err(HostError::StoreFailed(error)),
+        }
+        tokio::select! {
+            () = self.drain(config) => {}
+            () = interrupts.next() => tracing::warn!("stopped at once; what was under way goes on after the next start"),
+        }
+        Ok(())
     }
-    tracing::info!("stopping: what is under way comes to its end; interrupt again to stop at once");
-    drop(stop);
-    hub.begin_draining();
-    let begun = Instant::now();
-    tokio::select! {
-        () = async {
-            // The server's task ends by itself; a panic there has been logged.
-            let _served = serving.await;
-            hub.close(drain.saturating_sub(begun.elapsed())).await;
-        } => {}
-        () = interrupts.next() => tracing::warn!("stopped at once; what was under way goes on after the next start"),
+
+    /// Says that it stops, takes no more, and ends what is under way.
+    async fn drain(self, config: &Config) {
+        let Self { front, hub } = self;
+        front.entrance.begin_draining();
+        tokio::time::sleep(config.drain_notice).await;
+        let begun = Instant::now();
+        drop(front.stop);
+        hub.begin_draining();
+        // The server's task ends by itself; a panic there has been logged.
+        let _served = front.serving.await;
+        hub.close(config.drain.saturating_sub(begun.elapsed())).await;
     }
-    Ok(())
 }
 
 /// Without it the app is served as it is.

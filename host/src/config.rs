@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     /// Whether keys are asked for on loopback.
     pub(crate) require_keys: bool,
+    /// Whether each answered request is a log line.
+    pub(crate) access_log: bool,
     /// How log lines look.
     pub(crate) log_format: LogFormat,
     /// Which there are.
@@ -42,6 +44,8 @@ pub(crate) struct Config {
     pub(crate) link_lifetime: Duration,
     /// How long a stop waits.
     pub(crate) drain: Duration,
+    /// How long it announces itself before.
+    pub(crate) drain_notice: Duration,
     /// Whether sources are compiled when they have changed, if the app's folder is watched at all.
     pub(crate) watch: Option<Build>,
 }
@@ -89,10 +93,12 @@ impl Config {
             listen: listen(args.listen, host.listen),
             data: data(args.data, folder, host.data),
             require_keys: args.require_keys || host.require_keys.unwrap_or(false),
+            access_log: args.access_log || host.access_log.unwrap_or(false),
             log_format: args.log_format.or(host.log_format).unwrap_or(LogFormat::Text),
             log: args.log.or(host.log).unwrap_or_else(|| "info".to_owned()),
             link_lifetime: Duration::from_secs(host.link_lifetime_seconds.unwrap_or(7 * 24 * 3600)),
             drain: Duration::from_secs(host.drain_seconds.unwrap_or(10)),
+            drain_notice: Duration::from_secs(host.drain_notice_seconds.unwrap_or(0)),
             watch: (args.watch || (!args.no_watch && std::io::stdout().is_terminal()))
                 .then_some(if args.no_build { Build::Never } else { Build::IfStale }),
         }

@@ -67,6 +67,8 @@ pub(crate) struct HostTable {
     pub(crate) data: Option<PathBuf>,
     /// See `--require-keys`.
     pub(crate) require_keys: Option<bool>,
+    /// See `--access-log`.
+    pub(crate) access_log: Option<bool>,
     /// See `--log-format`.
     pub(crate) log_format: Option<LogFormat>,
     /// See `--log`.
@@ -77,6 +79,9 @@ pub(crate) struct HostTable {
     pub(crate) link_lifetime_seconds: Option<u64>,
     /// How long a stop waits for what is under way. Unit: seconds. Default 10.
     pub(crate) drain_seconds: Option<u64>,
+    /// How long before that `/readyz` says that the host is stopping, while all is answered still: for load balancers that
+    /// have to notice. Unit: seconds. Default 0.
+    pub(crate) drain_notice_seconds: Option<u64>,
 }
 
 /// The table `[limits]`. None of them may be 0: then nothing would ever run.

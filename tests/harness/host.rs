@@ -187,8 +187,22 @@ impl Host {
     /// # Panics
     /// Its exit status is not 0.
     #[must_use]
-    pub fn stop(mut self) -> Launch {
+    pub fn stop(self) -> Launch {
+        self.begin_to_stop();
+        self.stopped()
+    }
+
+    /// Asks it to end with SIGTERM.
+    pub fn begin_to_stop(&self) {
         self.process.terminate();
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    /// Its exit status is not 0.
+    #[must_use]
+    pub fn stopped(mut self) -> Launch {
         let status = self.process.wait();
         assert!(status.success(), "the host ended with {status}");
         self.launch.clone()

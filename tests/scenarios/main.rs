@@ -12,6 +12,7 @@ mod determinism;
 mod durable_http;
 mod entities;
 mod faults;
+mod hosting;
 mod http_triggers;
 mod keys;
 mod limits;

@@ -87,7 +87,7 @@ impl Functions {
     }
 
     async fn call(&self, call: FunctionCall<'_>) -> Result<HttpResponse, Problem> {
-        let (function, invocation_id) = (call.function, call.invocation_id);
+        let (function, invocation_id, request_id) = (call.function, call.invocation_id, call.request.id);
         let started = Instant::now();
         let answer = self.app.call(call).await;
         let status = answer.as_ref().map_or_else(Problem::status, |response| response.status());
@@ -95,6 +95,7 @@ impl Functions {
             target: "durance::invocation",
             function = &**function,
             %invocation_id,
+            request_id = request_id.as_str(),
             status = status.as_u16(),
             elapsed_ms = started.elapsed().as_micros() as f64 / 1e3,
             "executed"

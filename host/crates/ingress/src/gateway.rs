@@ -11,14 +11,14 @@ use crate::{
     problem::Problem,
     repeated::RepeatedRequests,
     request::Admitted,
+    request_id::RequestId,
     response::HttpResponse,
     served::AppSwitch,
 };
 use durance_taskhub::OrchestrationClient;
-use futures_util::FutureExt as _;
-use http::{Request, request::Parts};
+use http::request::Parts;
 use percent_encoding::percent_decode_str;
-use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 /// How requests are answered.
@@ -101,16 +101,13 @@ impl Gateway {
         }
     }
 
-    /// The answer to a request: always one, whatever happens.
-    pub(crate) async fn answer(&self, request: Request<impl RequestBody>) -> HttpResponse {
-        let (parts, body) = request.into_parts();
-        let answer = AssertUnwindSafe(self.limited(&parts, body)).catch_unwind().await;
-        let answer = answer.unwrap_or_else(|_| Err(Problem::panicked()));
-        answer.unwrap_or_else(|problem| problem.into_response(parts.method.as_str(), parts.uri.path()))
-    }
-
-    /// Refuses what is too much before anything is done for it. Probes are answered first: a busy host is healthy.
-    async fn limited(&self, parts: &Parts, body: impl RequestBody) -> Result<HttpResponse, Problem> {
+    /// The answer to a request. What is too much is refused before anything is done for it.
+    pub(crate) async fn answer(
+        &self,
+        parts: &Parts,
+        body: impl RequestBody,
+        id: &RequestId,
+    ) -> Result<HttpResponse, Problem> {
         if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > self.uri_bytes_max) {
             return Err(Problem::uri_too_long(self.uri_bytes_max));
         }
@@ -118,12 +115,9 @@ impl Gateway {
         if path.contains('%') && percent_decode_str(path).decode_utf8().is_err() {
             return Err(Problem::malformed_path());
         }
-        if let Some(answer) = HostInfo::probe(&parts.method, path) {
-            return answer;
-        }
         let authority = self.access.admit(parts)?;
         let Ok(_permit) = self.in_flight.try_acquire() else { return Err(Problem::too_many_requests()) };
-        self.dispatch(Admitted { parts, authority }, body).await
+        self.dispatch(Admitted { parts, authority, id }, body).await
     }
 
     async fn dispatch(&self, request: Admitted<'_>, body: impl RequestBody) -> Result<HttpResponse, Problem> {

@@ -44,6 +44,8 @@ struct ProblemBody<'p> {
     detail: &'p str,
     #[serde(flatten)]
     members: &'p Map<String, Value>,
+    #[serde(rename = "requestId")]
+    request_id: &'p str,
 }
 
 impl Problem {
@@ -120,6 +122,11 @@ impl Problem {
         Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_later()
     }
 
+    /// The host does not take work, and why.
+    pub(crate) fn not_ready(reason: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, reason).retry_later()
+    }
+
     /// A response that was kept for a repetition of its request.
     pub(crate) fn unreadable_response() -> Self {
         let detail = "the first response to this request cannot be read; send the request under a new key";
@@ -164,12 +171,14 @@ impl Problem {
     }
 
     /// The response, after one line in the log: an error for the host's own failures, otherwise for debugging.
-    pub(crate) fn into_response(self, method: &str, path: &str) -> HttpResponse {
+    pub(crate) fn into_response(self, method: &str, path: &str, request_id: &str) -> HttpResponse {
         let (status, detail) = (self.status.as_u16(), self.log.as_deref().unwrap_or(&self.detail));
-        if self.status.is_server_error() && self.status != StatusCode::NOT_IMPLEMENTED {
-            tracing::error!(status, method, path, "{detail}");
+        let is_expected =
+            matches!(self.status, StatusCode::NOT_IMPLEMENTED | StatusCode::SERVICE_UNAVAILABLE);
+        if self.status.is_server_error() && !is_expected {
+            tracing::error!(status, method, path, request_id, "{detail}");
         } else {
-            tracing::debug!(status, method, path, "{detail}");
+            tracing::debug!(status, method, path, request_id, "{detail}");
         }
         let body = ProblemBody {
             r#type: "about:blank",
@@ -177,6 +186,7 @@ impl Problem {
             status,
             detail: &self.detail,
             members: &self.members,
+            request_id,
         };
         let body = serde_json::to_vec(&body).expect("our own values can be written as JSON");
         let mut response = response::with_body(self.status, Some("application/problem+json"), body.into());
@@ -325,12 +335,13 @@ mod tests {
 
     #[test]
     fn problem_is_written_as_the_standard_says() {
-        let response = Problem::wrong_method("/x", "GET, HEAD").into_response("POST", "/x");
+        let response = Problem::wrong_method("/x", "GET, HEAD").into_response("POST", "/x", "id-1");
         assert_eq!(response.status(), 405);
         assert_eq!(header(&response, "content-type"), "application/problem+json");
         assert_eq!(header(&response, "allow"), "GET, HEAD");
         let expected = json!({
             "type": "about:blank", "title": "Method Not Allowed", "status": 405, "detail": "'/x' answers only GET, HEAD",
+            "requestId": "id-1",
         });
         assert_eq!(body_json(response), expected);
     }
@@ -362,7 +373,7 @@ mod tests {
         ];
         for (error, expected, retry_after) in table {
             let text = error.to_string();
-            let response = Problem::from(error).into_response("POST", "/");
+            let response = Problem::from(error).into_response("POST", "/", "");
             assert_eq!(response.status(), expected, "{text}");
             assert_eq!(header(&response, "retry-after"), retry_after, "{text}");
         }
@@ -383,7 +394,7 @@ mod tests {
         ];
         for (error, status, text) in table {
             let shown = error.to_string();
-            let response = Problem::of_function("F", Uuid::nil(), error).into_response("GET", "/");
+            let response = Problem::of_function("F", Uuid::nil(), error).into_response("GET", "/", "");
             assert_eq!(response.status(), status, "{shown}");
             let body = body_json(response);
             let detail = body["detail"].as_str().unwrap();
@@ -398,7 +409,7 @@ mod tests {
     #[test]
     fn inside_of_a_failure_stays_in_the_log() {
         let problem = Problem::from(ClientError::Store(durance_taskhub::StoreError::Poisoned));
-        let body = body_json(problem.into_response("GET", "/"));
+        let body = body_json(problem.into_response("GET", "/", ""));
         assert_eq!(body["detail"], "the store cannot be read or written; see the host's log");
     }
 }

@@ -1,5 +1,6 @@
 //! A request that was let in.
 
+use crate::request_id::RequestId;
 use http::request::Parts;
 
 /// TLS is for whatever stands in front of this host.
@@ -11,6 +12,7 @@ pub(crate) struct Admitted<'r> {
     pub(crate) parts: &'r Parts,
     /// `localhost:7071`.
     pub(crate) authority: &'r str,
+    pub(crate) id: &'r RequestId,
 }
 
 impl Admitted<'_> {

@@ -1,6 +1,6 @@
 //! The listener: accepts connections, speaks HTTP/1.1 and HTTP/2 on them, and stops without breaking off answers.
 
-use crate::gateway::Gateway;
+use crate::entrance::Entrance;
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -97,8 +97,7 @@ impl Server {
 
     /// Answers requests until `shutdown` is done; then accepts nothing new, and returns when all that was begun is
     /// answered or the time for it is over.
-    pub async fn serve(self, gateway: Gateway, shutdown: impl Future<Output = ()>) {
-        let gateway = Arc::new(gateway);
+    pub async fn serve(self, entrance: Arc<Entrance>, shutdown: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
@@ -106,8 +105,8 @@ impl Server {
             tokio::select! {
                 () = &mut shutdown => break,
                 Some(_) = connections.join_next() => {}
-                stream = self.accept(), if connections.len() < self.settings.connections_max => {
-                    let connection = self.connect(stream, &gateway, &graceful);
+                accepted = self.accept(), if connections.len() < self.settings.connections_max => {
+                    let connection = self.connect(accepted, &entrance, &graceful);
                     connections.spawn(connection);
                 }
             }
@@ -123,11 +122,11 @@ impl Server {
         connections.shutdown().await;
     }
 
-    async fn accept(&self) -> TcpStream {
+    async fn accept(&self) -> (TcpStream, SocketAddr) {
         loop {
             match self.listener.accept().await {
                 // Answers are written whole: waiting for more to send would only delay them.
-                Ok((stream, _)) if stream.set_nodelay(true).is_ok() => return stream,
+                Ok((stream, peer)) if stream.set_nodelay(true).is_ok() => return (stream, peer),
                 Ok(_) => {}
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
@@ -141,18 +140,18 @@ impl Server {
     /// Makes the future that answers the requests of one connection.
     fn connect(
         &self,
-        stream: TcpStream,
-        gateway: &Arc<Gateway>,
+        (stream, peer): (TcpStream, SocketAddr),
+        entrance: &Arc<Entrance>,
         graceful: &GracefulShutdown,
     ) -> impl Future<Output = ()> + use<> {
         let timeout = self.settings.header_read_timeout;
         let begun = Arc::new(AtomicBool::new(false));
         let service = {
-            let (gateway, begun) = (Arc::clone(gateway), Arc::clone(&begun));
+            let (entrance, begun) = (Arc::clone(entrance), Arc::clone(&begun));
             service_fn(move |request| {
                 begun.store(true, Ordering::Relaxed);
-                let gateway = Arc::clone(&gateway);
-                async move { Ok::<_, Infallible>(gateway.answer(request).await) }
+                let entrance = Arc::clone(&entrance);
+                async move { Ok::<_, Infallible>(entrance.answer(peer, request).await) }
             })
         };
         let mut http = Builder::new(TokioExecutor::new());

@@ -24,20 +24,6 @@ impl HostInfo {
         Self { id: Uuid::new_v4(), started: Instant::now(), version, app: app.to_owned() }
     }
 
-    /// Whether the host answers at all: for load balancers and supervisors. None if the path is another.
-    pub(crate) fn probe(method: &Method, path: &str) -> Option<Result<HttpResponse, Problem>> {
-        let allowed: &[Method] = match path {
-            "/healthz" => &[Method::GET, Method::HEAD],
-            "/admin/host/ping" => &[Method::GET, Method::HEAD, Method::POST],
-            _ => return None,
-        };
-        if !allowed.contains(method) {
-            let names: Vec<_> = allowed.iter().map(Method::as_str).collect();
-            return Some(Err(Problem::wrong_method(path, &names.join(", "))));
-        }
-        Some(Ok(response::text(StatusCode::OK, "ok\n")))
-    }
-
     /// `processUptime` in milliseconds, as in the model.
     pub(super) fn status(&self) -> HttpResponse {
         let uptime = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -313,7 +313,7 @@ mod tests {
         for (method, path, expected) in table {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let found = Operation::of(&method, path);
-            let found = found.map_err(|problem| problem.into_response("", "").status().as_u16());
+            let found = found.map_err(|problem| problem.into_response("", "", "").status().as_u16());
             assert_eq!(found, expected, "{method} {path}");
         }
     }

@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     access::KeyRequirement,
     keys::{KeyRing, NewKeys},
+    request_id::RequestId,
     testing::{ManualClock, body_json, body_text, header, open_task_hub},
 };
 use bytes::Bytes;
@@ -52,9 +53,10 @@ impl Fixture {
         let (parts, body): (Parts, _) =
             request.body(Full::new(Bytes::copy_from_slice(body.as_bytes()))).unwrap().into_parts();
         let path = parts.uri.path().strip_prefix(crate::links::MANAGEMENT_PATH).unwrap();
-        let admitted = Admitted { parts: &parts, authority: "h:1" };
+        let id = RequestId::of(&parts.headers);
+        let admitted = Admitted { parts: &parts, authority: "h:1", id: &id };
         let answer = self.api.answer(&self.access, admitted, path, body).await;
-        answer.unwrap_or_else(|problem| problem.into_response(method, path))
+        answer.unwrap_or_else(|problem| problem.into_response(method, path, ""))
     }
 
     async fn status_of(&self, request: &str, body: &str) -> u16 {

@@ -8,7 +8,7 @@ use http::Method;
 use std::{cmp::Reverse, collections::HashMap, fmt, sync::Arc};
 
 /// Path segments under the root that belong to the host.
-const RESERVED: [&str; 3] = ["admin", "runtime", "healthz"];
+const RESERVED: [&str; 4] = ["admin", "runtime", "healthz", "readyz"];
 
 /// Where a function is to be reached.
 #[derive(Debug, Clone)]

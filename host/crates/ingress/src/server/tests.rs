@@ -3,7 +3,7 @@ use crate::{
     access::KeyRequirement,
     admin::{FunctionCatalog, FunctionEntry},
     functions::{FunctionCall, HttpFunction, HttpFunctions},
-    gateway::{GatewayParts, GatewaySettings},
+    gateway::{Gateway, GatewayParts, GatewaySettings},
     keys::{AccessLevel, KeyRing, NewKeys},
     links::{LINK_LIFETIME_DEFAULT, SignedLinks},
     problem::Problem,
@@ -61,11 +61,13 @@ impl FunctionCatalog for Stub {
 /// A server at work.
 struct Fixture {
     address: SocketAddr,
+    entrance: Arc<Entrance>,
     stub: Arc<Stub>,
+    ring: KeyRing,
     keys: NewKeys,
     stop: oneshot::Sender<()>,
     served: JoinHandle<()>,
-    _hub: TaskHub,
+    hub: TaskHub,
 }
 
 impl Fixture {
@@ -76,24 +78,31 @@ impl Fixture {
     fn with(settings: &GatewaySettings, server: ServerSettings) -> Self {
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), server).unwrap();
         let address = server.local_addr();
-        let hub = open_task_hub();
         let stub = Arc::new(Stub { begun: Semaphore::new(0), gate: Semaphore::new(0) });
         let (ring, keys) = KeyRing::generate().unwrap();
-        let links = SignedLinks::new(&ring, "Hub", LINK_LIFETIME_DEFAULT, Arc::new(SystemClock));
-        let app = Arc::clone(&stub) as Arc<dyn HttpFunctions>;
-        let catalog = Arc::clone(&stub) as Arc<dyn FunctionCatalog>;
+        let hub = open_task_hub();
+        let entrance = Arc::new(Entrance::new(false));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = server.serve(Arc::clone(&entrance), async { stopped.await.unwrap_or_default() });
+        let served = tokio::spawn(serving);
+        let fixture = Self { address, entrance, stub, ring, keys, stop, served, hub };
+        fixture.entrance.open(fixture.gateway(settings));
+        fixture
+    }
+
+    fn gateway(&self, settings: &GatewaySettings) -> Gateway {
+        let links = SignedLinks::new(&self.ring, "Hub", LINK_LIFETIME_DEFAULT, Arc::new(SystemClock));
+        let app = Arc::clone(&self.stub) as Arc<dyn HttpFunctions>;
+        let catalog = Arc::clone(&self.stub) as Arc<dyn FunctionCatalog>;
         let parts = GatewayParts {
             app: AppSwitch::new(ServedApp::of(settings, app, catalog, routes()).unwrap()),
             apps: Arc::new(NoVersions),
-            client: hub.client(),
-            keys: ring,
+            client: self.hub.client(),
+            keys: self.ring.clone(),
             links: Arc::new(links),
-            listen: address.ip(),
+            listen: self.address.ip(),
         };
-        let gateway = Gateway::new(settings, parts);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let served = tokio::spawn(server.serve(gateway, async { stopped.await.unwrap_or_default() }));
-        Self { address, stub, keys, stop, served, _hub: hub }
+        Gateway::new(settings, parts)
     }
 
     async fn connect(&self) -> TcpStream {
@@ -180,6 +189,8 @@ async fn wrong_paths_and_methods_are_refused_with_what_is_right() {
         ("POST /", 405, "allow: GET, HEAD"),
         ("GET /healthz", 200, "ok"),
         ("POST /healthz", 405, "allow: GET, HEAD"),
+        ("GET /readyz", 200, "ok"),
+        ("PUT /readyz", 405, "allow: GET, HEAD"),
         ("POST /admin/host/ping", 200, "no-store"),
         ("GET /admin/host/status", 200, r#""state":"Running""#),
         ("DELETE /admin/host/status", 405, "allow: GET, HEAD"),
@@ -318,6 +329,52 @@ async fn silent_and_slow_connections_are_closed() {
         .await
         .unwrap();
     assert_eq!(status(&read(&mut stream).await), 408);
+}
+
+#[tokio::test]
+async fn requests_wait_for_a_host_that_is_starting_and_probes_do_not() {
+    let starting = Server::bind("127.0.0.1:0".parse().unwrap(), ServerSettings::default()).unwrap();
+    let (address, entrance) = (starting.local_addr(), Arc::new(Entrance::new(false)));
+    tokio::spawn(starting.serve(Arc::clone(&entrance), std::future::pending()));
+    let send = async |request: &str| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&message(request, "", "")).await.unwrap();
+        stream
+    };
+    let mut early = send("GET /api/hello").await;
+    assert_eq!(status(&read(&mut send("GET /healthz").await).await), 200);
+    let unready = read(&mut send("GET /readyz").await).await;
+    assert!(status(&unready) == 503 && unready.contains("the host is starting"), "{unready}");
+    assert!(unready.contains("retry-after: 1\r\n"), "{unready}");
+
+    let fixture = Fixture::start();
+    entrance.open(fixture.gateway(&GatewaySettings::default()));
+    assert_eq!(status(&read(&mut early).await), 200);
+    assert_eq!(status(&read(&mut send("GET /readyz").await).await), 200);
+}
+
+#[tokio::test]
+async fn host_that_is_about_to_stop_answers_and_is_not_ready() {
+    let fixture = Fixture::start();
+    fixture.entrance.begin_draining();
+    let unready = fixture.send("GET /readyz", "", "").await;
+    assert!(status(&unready) == 503 && unready.contains("the host is stopping"), "{unready}");
+    assert_eq!(fixture.status("GET /healthz", "", "").await, 200);
+    assert_eq!(fixture.status("GET /api/hello", "", "").await, 200);
+}
+
+#[tokio::test]
+async fn answers_carry_the_id_of_their_request() {
+    let fixture = Fixture::start();
+    for request in ["GET /api/hello", "GET /healthz", "GET /api/panic", "GET /api/nope"] {
+        let response = fixture.send(request, "X-Request-Id: from-caller.1\r\n", "").await;
+        assert!(response.contains("x-request-id: from-caller.1\r\n"), "{request}: {response}");
+        let is_problem = response.contains(r#""requestId":"from-caller.1""#);
+        assert_eq!(is_problem, status(&response) >= 400, "{request}: {response}");
+    }
+    let response = fixture.send("GET /api/hello", "X-Request-Id: a\"b\r\n", "").await;
+    let (_, id) = response.split_once("x-request-id: ").unwrap();
+    assert_eq!(id.split_once("\r\n").unwrap().0.len(), 32, "{response}");
 }
 
 #[tokio::test]

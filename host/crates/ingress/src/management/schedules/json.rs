@@ -208,7 +208,7 @@ mod tests {
 
     fn parsed(body: &str) -> Result<ScheduleDefinition, String> {
         let problem = |problem: Problem| {
-            let response = problem.into_response("", "");
+            let response = problem.into_response("", "", "");
             assert_eq!(response.status(), 400);
             crate::testing::body_json(response)["detail"].as_str().unwrap().to_owned()
         };
