@@ -168,6 +168,7 @@ impl Running {
             () = interrupts.next() => {}
             error = failure(self.hub.failed()) => return Err(HostError::StoreFailed(error)),
         }
+        tracing::info!("stopping: what is under way comes to its end; interrupt again to stop at once");
         tokio::select! {
             () = self.drain(config) => {}
             () = interrupts.next() => tracing::warn!("stopped at once; what was under way goes on after the next start"),

@@ -45,12 +45,13 @@ async fn answers_are_not_logged_unless_asked_for() {
 
 #[tokio::test]
 async fn stop_is_announced_and_finishes_what_is_under_way() {
-    let app = AppFolder::temporary("[host]\ndrain_notice_seconds = 1\n");
+    let app = AppFolder::temporary("[host]\ndrain_notice_seconds = 4\n");
     let host = Launch::of(&app.guest("misbehaving.wasm").sample("wait_for_approval.wasm")).start();
     let client = host.client();
     assert_eq!(client.get("/readyz").await.expect(200).text(), "ok\n");
     client.start("WaitForApproval", "waits", &json!({ "timeoutSeconds": 60 })).await;
     host.begin_to_stop();
+    let _line = host.says(&["stopping", "interrupt again"]);
     let unready = eventually(
         || "a host that is not ready",
         async || {
@@ -60,7 +61,7 @@ async fn stop_is_announced_and_finishes_what_is_under_way() {
     );
     assert_eq!(unready.await.expect_problem(503), "the host is stopping");
     // Taken during the notice, and longer than it: ended by the drain.
-    assert_eq!(client.get("/api/HttpSlow?ms=2000").await.expect(200).text(), "awake");
+    assert_eq!(client.get("/api/HttpSlow?ms=5000").await.expect(200).text(), "awake");
     let host = host.stopped().start();
     let client = host.client();
     let event = "/runtime/webhooks/durabletask/instances/waits/raiseEvent/Approval";
