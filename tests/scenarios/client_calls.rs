@@ -130,7 +130,7 @@ async fn runs_are_restarted_rewound_counted_and_deleted_with_all_below_them() {
     let purged = call(&client, "purge-many", "-", &json!([other, "none"])).await.expect(200).json();
     assert_eq!(purged, 0, "live and missing ones stay");
     assert_eq!(call(&client, "purge-many", "-", &json!(["operated"])).await.expect(200).json(), 1);
-    call(&client, "start-and-raise", start, &json!("x")).await.expect(200);
+    let _started = call(&client, "start-and-raise", start, &json!("x")).await.expect(200);
     let _done = call(&client, "terminate", "operated", &Value::Null).await.expect(204);
     client.finished("operated").await;
     assert_eq!(call(&client, "purge-tree", "operated", &Value::Null).await.expect(200).json(), 1);
