@@ -137,6 +137,7 @@ async fn runs_are_restarted_rewound_counted_and_deleted_with_all_below_them() {
     let _missing = call(&client, "purge-tree", "operated", &Value::Null).await.expect_problem(404);
 }
 
+/// `ScheduleClientCall` does what the path says.
 #[tokio::test]
 async fn schedules_are_made_and_managed_by_functions() {
     let host =

@@ -169,6 +169,7 @@ async fn repeated_requests_about_schedules_change_nothing_more() {
     let _gone = client.delete(&path).await.expect_problem(404);
 }
 
+/// `SetReminder`, `GetReminder` and `DeleteReminder` manage a schedule that starts `Remind`, which calls `ShowReminder`.
 #[tokio::test]
 async fn reminders_are_set_changed_and_deleted() {
     let host = samples();
